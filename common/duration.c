@@ -28,8 +28,8 @@ int duration_parse(const char *text, double *ret_seconds)
     char *end;
 
     /* strtod alone would also take "inf", "nan", hexadecimal and leading blanks. */
-    if (!isdigit((unsigned char)text[0]) || strspn(text, "0123456789.") == 0 ||
-        text[1] == 'x' || text[1] == 'X')
+    if (!isdigit((unsigned char)text[0]) || strspn(text, "0123456789.") == 0 || text[1] == 'x' ||
+        text[1] == 'X')
         return -EINVAL;
     double number = strtod(text, &end);
     while (*end == ' ')

@@ -59,7 +59,7 @@ struct guest_load {
     struct end_costs costs;               /* the guest's own */
     struct promise promise;
     struct size_limits limits;
-    bool fixed[DIRECTION_COUNT];          /* size is the operator's, keep `fixed_size` */
+    bool fixed[DIRECTION_COUNT]; /* size is the operator's, keep `fixed_size` */
     struct lane_size fixed_size[DIRECTION_COUNT];
 };
 
@@ -75,15 +75,15 @@ struct delay_parts {
 
 struct guest_forecast {
     struct delay_parts mean[DIRECTION_COUNT];
-    double forwarding_mean;              /* s, rx then tx; 0 where nothing is forwarded */
-    double promised;                     /* s, what the promise's scope and percentile come to:
-                                            one-way: the worse of the directions in use */
+    double forwarding_mean; /* s, rx then tx; 0 where nothing is forwarded */
+    double promised;        /* s, what the promise's scope and percentile come to:
+                               one-way: the worse of the directions in use */
 };
 
 struct worker_forecast {
     bool stable;
-    double utilisation;       /* of the worker's thread */
-    double container_rate;    /* containers/s, all guests, both directions */
+    double utilisation;    /* of the worker's thread */
+    double container_rate; /* containers/s, all guests, both directions */
 };
 
 enum sizing_reason {
@@ -99,9 +99,9 @@ struct sizing {
     struct lane_size size[DIRECTION_COUNT];
     bool attainable;
     enum sizing_reason reason;
-    double least;                     /* s, the least delay (as promised: scope, percentile)
-                                         that any size gives this guest at this load */
-    struct guest_forecast forecast;   /* with the sizes chosen for all */
+    double least;                   /* s, the least delay (as promised: scope, percentile)
+                                       that any size gives this guest at this load */
+    struct guest_forecast forecast; /* with the sizes chosen for all */
 };
 
 /* Forecast for given sizes. `guests`, `sizes`, `ret_guests` have n entries. 0 or -EINVAL. */

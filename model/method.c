@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const char *const method_names[METHOD_COUNT] = {
-    [METHOD_FAST] = "fast",   [METHOD_PUBLISHED] = "published", [METHOD_QBD] = "qbd",
-    [METHOD_EXACT] = "exact", [METHOD_SIM] = "sim",
+    [METHOD_FAST] = "fast", [METHOD_PUBLISHED] = "published",
+    [METHOD_QBD] = "qbd",   [METHOD_EXACT] = "exact",
+    [METHOD_SIM] = "sim",
 };
 
 const char *method_name(enum method method)

@@ -29,26 +29,26 @@ struct wait_summary {
 
 /* What packets of one stream see, per entry of the query's list. */
 struct stream_delay {
-    double packets_per_container; /* mean */
-    double container_rate;        /* containers/s of one of the `count` streams */
-    double fill_mean;             /* s, until the container is closed */
-    double wait_mean;             /* s, this stream's own containers, for the server */
-    double service_mean;          /* s */
+    double packets_per_container;            /* mean */
+    double container_rate;                   /* containers/s of one of the `count` streams */
+    double fill_mean;                        /* s, until the container is closed */
+    double wait_mean;                        /* s, this stream's own containers, for the server */
+    double service_mean;                     /* s */
     double delay_mean, delay_p50, delay_p99; /* s, fill + wait + service */
 };
 
 struct query {
     const struct stream *streams; /* borrowed; n_streams >= 1 */
     size_t n_streams;
-    const double *tail_at;        /* borrowed; delays (s) at which the tail is wanted */
+    const double *tail_at; /* borrowed; delays (s) at which the tail is wanted */
     size_t n_tail;
 };
 
 /* Knobs of single methods; zero means the method's default. */
 struct method_options {
-    uint64_t seed;         /* sim */
-    uint64_t containers;   /* sim: containers measured after warm-up */
-    uint32_t max_phases;   /* qbd, exact: refuse above this */
+    uint64_t seed;       /* sim */
+    uint64_t containers; /* sim: containers measured after warm-up */
+    uint32_t max_phases; /* qbd, exact: refuse above this */
 };
 
 /*
@@ -61,9 +61,9 @@ struct answer {
     double utilisation;    /* rho */
     double container_rate; /* containers/s, all streams */
     struct wait_summary wait;
-    double wait_ci95;      /* sim: half width of the mean's 95 % interval (s); else 0 */
+    double wait_ci95; /* sim: half width of the mean's 95 % interval (s); else 0 */
     struct stream_delay *streams;
-    double *tail;          /* P(W > tail_at[i]) */
+    double *tail; /* P(W > tail_at[i]) */
 };
 
 /*

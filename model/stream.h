@@ -27,10 +27,10 @@ struct service {
 };
 
 struct stream {
-    double rate;           /* packets/s, >= 0; 0: the stream is silent */
-    uint32_t size;         /* packets that close a container, 1..STREAM_SIZE_MAX */
-    double timeout;        /* s after the first packet, > 0; INFINITY: none */
-    uint32_t count;        /* how many such streams, >= 1 */
+    double rate;    /* packets/s, >= 0; 0: the stream is silent */
+    uint32_t size;  /* packets that close a container, 1..STREAM_SIZE_MAX */
+    double timeout; /* s after the first packet, > 0; INFINITY: none */
+    uint32_t count; /* how many such streams, >= 1 */
     struct service service;
 };
 

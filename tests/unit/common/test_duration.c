@@ -26,8 +26,9 @@ static void parses_every_unit(void **state)
 
 static void refuses_what_is_not_a_duration(void **state)
 {
-    static const char *const cases[] = {"",      "5",     "us",    "-5us",   "inf",  "nan",  "1e400s",
-                                        "0x5us", "5 m s", "5usec", "99999h", " 5us", "5us ", "1.2.3s"};
+    static const char *const cases[] = {"",       "5",      "us",    "-5us",  "inf",
+                                        "nan",    "1e400s", "0x5us", "5 m s", "5usec",
+                                        "99999h", " 5us",   "5us ",  "1.2.3s"};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         double seconds = 42;
@@ -41,8 +42,9 @@ static void formats_in_the_unit_that_suits(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } cases[] = {{0, "0s"},           {1.5e-3, "1.50ms"}, {96.24e-6, "96.2us"}, {250e-6, "250us"},
-                 {999.9e-6, "1.00ms"}, {3e-9, "3.00ns"},   {120, "120s"}};
+    } cases[] = {{0, "0s"},         {1.5e-3, "1.50ms"},   {96.24e-6, "96.2us"},
+                 {250e-6, "250us"}, {999.9e-6, "1.00ms"}, {3e-9, "3.00ns"},
+                 {120, "120s"}};
     char buffer[DURATION_TEXT];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

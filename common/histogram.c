@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "common/histogram.h"
+
+#include <stddef.h>
+
+/* The lowest octave starts at 32 ns; what is below lands in its first bin. */
+#define FIRST_BIT 5
+
+static unsigned bin_of(uint64_t ns)
+{
+    if (ns < (1u << FIRST_BIT))
+        return 0;
+    unsigned octave = 63u - (unsigned)__builtin_clzll(ns);
+    if (octave >= FIRST_BIT + HISTOGRAM_OCTAVES)
+        return HISTOGRAM_BINS - 1;
+    unsigned step = (unsigned)(ns >> (octave - 4)) & (HISTOGRAM_STEPS - 1);
+    return (octave - FIRST_BIT) * HISTOGRAM_STEPS + step;
+}
+
+static double bin_start(unsigned bin)
+{
+    if (bin == 0)
+        return 0;
+    uint64_t base = 1ull << (bin / HISTOGRAM_STEPS + FIRST_BIT);
+    return (double)base * (1.0 + (double)(bin % HISTOGRAM_STEPS) / HISTOGRAM_STEPS);
+}
+
+void histogram_add(struct histogram *histogram, uint64_t ns, uint32_t times)
+{
+    histogram->bins[bin_of(ns)] += times;
+    histogram->sum_ns += ns * times;
+}
+
+void histogram_difference(const struct histogram *now, const struct histogram *before,
+                          struct histogram *ret)
+{
+    ret->sum_ns = now->sum_ns - before->sum_ns;
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+        ret->bins[i] = now->bins[i] - before->bins[i];
+}
+
+uint64_t histogram_count(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+        count += histogram->bins[i];
+    return count;
+}
+
+double histogram_mean(const struct histogram *histogram)
+{
+    uint64_t count = histogram_count(histogram);
+    return count ? (double)histogram->sum_ns / (double)count : 0;
+}
+
+double histogram_quantile(const struct histogram *histogram, double share)
+{
+    double wanted = share * (double)histogram_count(histogram);
+    double below = 0;
+    unsigned last = 0;
+
+    if (wanted <= 0)
+        return 0;
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++) {
+        double here = histogram->bins[i];
+        if (here == 0)
+            continue;
+        last = i;
+        if (below + here >= wanted)
+            return bin_start(i) + (wanted - below) / here * (bin_start(i + 1) - bin_start(i));
+        below += here;
+    }
+    return bin_start(last + 1);
+}

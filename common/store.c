@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "common/store.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+struct store {
+    struct xs_handle *xs;
+    xs_transaction_t transaction;
+};
+
+#define STORE_PATH (2 * KEYS_PATH)
+
+static int last_error(void)
+{
+    return errno ? -errno : -EIO;
+}
+
+int store_open(struct store **ret)
+{
+    struct store *store = calloc(1, sizeof(*store));
+
+    if (!store)
+        return -ENOMEM;
+    errno = 0;
+    store->xs = xs_open(0);
+    if (!store->xs) {
+        int error = last_error();
+        free(store);
+        return error;
+    }
+    *ret = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    xs_close(store->xs);
+    free(store);
+}
+
+int store_fd(const struct store *store)
+{
+    return xs_fileno(store->xs);
+}
+
+int store_watch(struct store *store, const char *path, const char *token)
+{
+    return xs_watch(store->xs, path, token) ? 0 : last_error();
+}
+
+int store_unwatch(struct store *store, const char *path, const char *token)
+{
+    return xs_unwatch(store->xs, path, token) ? 0 : last_error();
+}
+
+int store_event(struct store *store, char *ret_path, size_t path_size, char *ret_token,
+                size_t token_size)
+{
+    errno = 0;
+    char **event = xs_check_watch(store->xs);
+    if (!event)
+        return errno == EAGAIN || errno == 0 ? 0 : last_error();
+    snprintf(ret_path, path_size, "%s", event[XS_WATCH_PATH]);
+    snprintf(ret_token, token_size, "%s", event[XS_WATCH_TOKEN]);
+    free(event);
+    return 1;
+}
+
+bool store_alive(struct store *store)
+{
+    unsigned length;
+    char *value = xs_read(store->xs, XBT_NULL, "/", &length);
+    bool alive = value || errno == ENOENT || errno == EACCES;
+
+    free(value);
+    return alive;
+}
+
+int store_begin(struct store *store)
+{
+    store->transaction = xs_transaction_start(store->xs);
+    return store->transaction != XBT_NULL ? 0 : last_error();
+}
+
+static int transaction_end(struct store *store, bool abort)
+{
+    bool done = xs_transaction_end(store->xs, store->transaction, abort);
+    int error = done ? 0 : last_error();
+
+    store->transaction = XBT_NULL;
+    return error;
+}
+
+int store_commit(struct store *store)
+{
+    return transaction_end(store, false);
+}
+
+void store_abort(struct store *store)
+{
+    transaction_end(store, true);
+}
+
+static int path_join(char path[static STORE_PATH], const char *dir, const char *key)
+{
+    int length = snprintf(path, STORE_PATH, "%s/%s", dir, key);
+    return length < STORE_PATH ? 0 : -ENAMETOOLONG;
+}
+
+int store_read(struct store *store, const char *dir, const char *key, char *ret, size_t size)
+{
+    char path[STORE_PATH];
+    unsigned length;
+    int error = path_join(path, dir, key);
+
+    if (error)
+        return error;
+    errno = 0;
+    char *value = xs_read(store->xs, store->transaction, path, &length);
+    if (!value)
+        return last_error();
+    if (length >= size) {
+        free(value);
+        return -E2BIG;
+    }
+    /* A NUL inside a value ends it: what is behind can't be text. */
+    memcpy(ret, value, length);
+    ret[length] = '\0';
+    free(value);
+    return (int)strlen(ret);
+}
+
+int store_read_number(struct store *store, const char *dir, const char *key, unsigned long min,
+                      unsigned long max, unsigned long *ret)
+{
+    char text[32];
+    int length = store_read(store, dir, key, text, sizeof(text));
+
+    if (length < 0)
+        return length == -E2BIG ? -EINVAL : length;
+    return keys_number(text, min, max, ret);
+}
+
+int store_write(struct store *store, const char *dir, const char *key, const char *value)
+{
+    char path[STORE_PATH];
+    int error = path_join(path, dir, key);
+
+    if (error)
+        return error;
+    errno = 0;
+    return xs_write(store->xs, store->transaction, path, value, (unsigned)strlen(value))
+               ? 0
+               : last_error();
+}
+
+int store_writef(struct store *store, const char *dir, const char *key, const char *format, ...)
+{
+    char value[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    if (length < 0 || length >= (int)sizeof(value))
+        return -E2BIG;
+    return store_write(store, dir, key, value);
+}
+
+int store_remove(struct store *store, const char *path)
+{
+    errno = 0;
+    if (xs_rm(store->xs, store->transaction, path) || errno == ENOENT)
+        return 0;
+    return last_error();
+}
+
+bool store_exists(struct store *store, const char *path)
+{
+    unsigned count;
+    char **names = xs_directory(store->xs, store->transaction, path, &count);
+
+    free(names);
+    return names != NULL;
+}
+
+char **store_list(struct store *store, const char *path, unsigned *ret_count)
+{
+    errno = 0;
+    return xs_directory(store->xs, store->transaction, path, ret_count);
+}
+
+int store_permit(struct store *store, const char *path, uint32_t owner, uint32_t reader)
+{
+    struct xs_permissions permissions[2] = {{.id = owner, .perms = XS_PERM_NONE},
+                                            {.id = reader, .perms = XS_PERM_READ}};
+    errno = 0;
+    return xs_set_permissions(store->xs, store->transaction, path, permissions, 2) ? 0
+                                                                                   : last_error();
+}
+
+enum keys_state store_read_state(struct store *store, const char *dir)
+{
+    unsigned long state;
+    int error =
+        store_read_number(store, dir, "state", KEYS_STATE_UNKNOWN, KEYS_STATE_CLOSED, &state);
+
+    return error ? KEYS_STATE_UNKNOWN : (enum keys_state)state;
+}
+
+int store_write_state(struct store *store, const char *dir, enum keys_state state)
+{
+    char path[STORE_PATH];
+    unsigned count;
+
+    if (store->transaction == XBT_NULL && path_join(path, dir, "state") == 0) {
+        char **names = xs_directory(store->xs, XBT_NULL, dir, &count);
+        if (!names)
+            return last_error();
+        free(names);
+    }
+    return store_writef(store, dir, "state", "%d", (int)state);
+}
