@@ -55,7 +55,7 @@ struct keys_tuning {
     uint32_t bytes;      /* KEYS_BYTES_MIN..KEYS_BYTES_MAX */
 };
 #define KEYS_PACKETS_MAX 65535ul
-#define KEYS_TIMEOUT_US_MAX 10000000ul
+#define KEYS_TIMEOUT_US_MAX 4000000ul
 #define KEYS_BYTES_MIN 9216ul /* one frame of the largest size, with its headers */
 #define KEYS_BYTES_MAX 131072ul
 

@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_TRIES 100
+#include "common/clock.h"
+#include "common/epoch.h"
 
 struct layout {
     struct segment_header header;
@@ -26,13 +27,6 @@ struct segment {
     struct stat identity;
     bool writer;
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static int segment_map(const char *path, int fd, bool writer, struct segment **ret)
 {
@@ -162,54 +156,16 @@ const struct segment_header *segment_head(const struct segment *segment)
     return &segment->map->header;
 }
 
-/*
- * Slots move as 32-bit words of relaxed atomics between two epoch stores: the
- * protocol is then free of data races also by the letter of C. The epoch is the
- * first word of every slot.
- */
-static void slot_write(void *slot, const void *value, size_t size)
-{
-    _Atomic uint32_t *to = slot;
-    const uint32_t *from = value;
-    uint32_t epoch = atomic_load_explicit(&to[0], memory_order_relaxed) | 1u;
-
-    atomic_store_explicit(&to[0], epoch, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    for (size_t i = 1; i < size / sizeof(uint32_t); i++)
-        atomic_store_explicit(&to[i], from[i], memory_order_relaxed);
-    atomic_store_explicit(&to[0], epoch + 1, memory_order_release);
-}
-
-static int slot_read(const void *slot, void *ret, size_t size)
-{
-    const _Atomic uint32_t *from = slot;
-    uint32_t *to = ret;
-
-    for (int tries = 0; tries < READ_TRIES; tries++) {
-        uint32_t before = atomic_load_explicit(&from[0], memory_order_acquire);
-        if (before & 1u)
-            continue;
-        for (size_t i = 1; i < size / sizeof(uint32_t); i++)
-            to[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
-        atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&from[0], memory_order_relaxed) == before) {
-            to[0] = before;
-            return 0;
-        }
-    }
-    return -EAGAIN;
-}
-
 void segment_write_interface(struct segment *segment, uint32_t slot,
                              const struct segment_interface *value)
 {
-    slot_write(&segment->map->interfaces[slot], value, sizeof(*value));
+    epoch_write(&segment->map->interfaces[slot], value, sizeof(*value));
 }
 
 void segment_write_worker(struct segment *segment, uint32_t slot,
                           const struct segment_worker *value)
 {
-    slot_write(&segment->map->workers[slot], value, sizeof(*value));
+    epoch_write(&segment->map->workers[slot], value, sizeof(*value));
 }
 
 int segment_read_interface(const struct segment *segment, uint32_t slot,
@@ -217,7 +173,7 @@ int segment_read_interface(const struct segment *segment, uint32_t slot,
 {
     if (slot >= SEGMENT_INTERFACES)
         return -ENOENT;
-    int error = slot_read(&segment->map->interfaces[slot], ret, sizeof(*ret));
+    int error = epoch_read(&segment->map->interfaces[slot], ret, sizeof(*ret));
     return error ? error : ret->in_use ? 0 : -ENOENT;
 }
 
@@ -225,6 +181,6 @@ int segment_read_worker(const struct segment *segment, uint32_t slot, struct seg
 {
     if (slot >= SEGMENT_WORKERS)
         return -ENOENT;
-    int error = slot_read(&segment->map->workers[slot], ret, sizeof(*ret));
+    int error = epoch_read(&segment->map->workers[slot], ret, sizeof(*ret));
     return error ? error : ret->in_use ? 0 : -ENOENT;
 }

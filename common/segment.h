@@ -47,7 +47,8 @@ struct segment_pack {
     uint64_t own_header;         /* packets that needed their own Ethernet header */
     uint64_t reads, read_ns;     /* read batches with packets, and their time */
     uint64_t fill_ns;            /* sum over packets: read until closed */
-    uint64_t port_wait_bound_ns; /* sum over packets: since the last empty look at the port */
+    uint64_t port_wait_ns;       /* sum over packets: estimated wait in the port's queue */
+    uint64_t port_wait_bound_ns; /* sum over packets: its bound, since the last empty look */
     uint64_t publish_wait_ns;    /* sum over containers: closed until published */
     struct segment_line publish;
     uint64_t bins, bin_packets, bin_packets_squared; /* arrivals per SEGMENT_BIN_NS bin */
@@ -90,8 +91,8 @@ struct segment_lane {
     struct segment_tuning tuning;
     /*
      * One-way delay of packets as the backend sees it: what it measured itself
-     * (fill, publication), half of the rings' round trip by echo, what the
-     * guest reported of its own part, and half of port_wait_bound.
+     * (fill, publication), the estimated wait in the port's queue, half of the
+     * rings' round trip by echo, and what the guest reported of its own part.
      */
     struct histogram delay;
 };
