@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Estimators: what is known of rates and costs after some samples, and how
+ * well. Each returns its own uncertainty, and each forgets.
+ */
+#ifndef XENAGG_DAEMON_ESTIMATE_H
+#define XENAGG_DAEMON_ESTIMATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/segment.h"
+
+/* A value and its standard error, in the same unit. */
+struct estimate {
+    double value, error;
+};
+
+/* ---- arrival rate ---- */
+
+/*
+ * Counts with exponential forgetting; where a new count does not fit what the
+ * others say, the others are forgotten at once (a jump).
+ */
+struct rate_estimator {
+    double packets, seconds; /* weighted */
+    double squares;          /* sum of squared weights times seconds: for the error */
+    bool jumped;             /* at the last count */
+};
+
+/*
+ * Adds `packets` in `seconds` (> 0). `dispersion` (>= 1 is used) is the index
+ * of dispersion of counts: how much more than Poisson they vary.
+ */
+void rate_count(struct rate_estimator *rate, double packets, double seconds, double dispersion);
+/* 0 +- 0 before anything was counted. */
+struct estimate rate_get(const struct rate_estimator *rate, double dispersion);
+
+/* ---- index of dispersion of counts ---- */
+
+struct dispersion_estimator {
+    double bins, packets, squares; /* weighted sums over bins */
+};
+
+void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint64_t packets,
+                    uint64_t squares);
+void dispersion_forget(struct dispersion_estimator *dispersion);
+/* 1 +- 1 before enough bins were seen; within 0.01..1000. */
+struct estimate dispersion_get(const struct dispersion_estimator *dispersion);
+
+/* ---- a cost that is a line, t = fixed + per_packet B ---- */
+
+struct line_estimator {
+    double n, sum_b, sum_bb, sum_t, sum_bt, sum_tt; /* weighted; s */
+};
+
+/* A guess that counts as much as `weight` observations, until measurements outweigh it. */
+struct line_prior {
+    double fixed, per_packet; /* s */
+    double weight;
+};
+
+struct line_cost {
+    double fixed, per_packet; /* s, >= 0 */
+    double scv;               /* squared coefficient of variation of the fixed part */
+    double error;             /* s, standard error at the mean B seen */
+};
+
+/* `sums`: a difference of two samples. Sums that can't be are left out: -EINVAL. */
+int line_add(struct line_estimator *line, const struct segment_line *sums);
+struct line_cost line_get(const struct line_estimator *line, const struct line_prior *prior);
+
+/* ---- a mean per event (time per packet read, lateness per timer) ---- */
+
+struct mean_estimator {
+    double n, sum; /* weighted */
+};
+
+/* Adds `n` events that sum up to `sum`. */
+void mean_add(struct mean_estimator *mean, double n, double sum);
+/* `guess` counts as `weight` events. */
+double mean_get(const struct mean_estimator *mean, double guess, double weight);
+
+#endif
