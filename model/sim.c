@@ -7,19 +7,12 @@
 
 #include <gsl/gsl_sf_gamma.h>
 
+#include "model/law.h"
 #include "model/random.h"
 #include "model/tally.h"
 
 /* Two-sided 95 % quantile of Student's t with SIM_BATCHES - 1 = 19 degrees of freedom. */
 #define STUDENT 2.093
-
-/* How the fixed part of a service is drawn. */
-struct law {
-    double mean, per_packet;
-    double split; /* with this probability `first`, else `second` */
-    struct random_gamma first, second;
-    enum { LAW_FIXED, LAW_EXPONENTIAL, LAW_MIXED } kind;
-};
 
 /* Arrivals of a stream whose packets are simulated singly. */
 struct packets {
@@ -52,6 +45,7 @@ struct sums {
 /* Per entry of the query. */
 struct entry {
     struct law law;
+    double per_packet;
     struct sums now, total;
     double wait_batch[SIM_BATCHES], delay_batch[SIM_BATCHES];
     double delay_max, jitter_sum, jitter_packets, jitter_max;
@@ -70,41 +64,6 @@ struct sim {
     double *over; /* containers that waited longer than tail_at[i] */
     double server_free;
 };
-
-static struct law law_make(const struct service *service)
-{
-    struct law law = {.mean = service->mean, .per_packet = service->per_packet, .split = 1};
-    double m = service->mean, scv = service->scv;
-    if (m == 0 || scv < 1e-6) {
-        law.kind = LAW_FIXED;
-    } else if (scv == 1) {
-        law.kind = LAW_EXPONENTIAL;
-    } else if (scv > 1) {
-        law.kind = LAW_MIXED;
-        law.split = (1 + sqrt((scv - 1) / (scv + 1))) / 2;
-        law.first = random_gamma_law(1, m / (2 * law.split));
-        law.second = random_gamma_law(1, m / (2 * (1 - law.split)));
-    } else {
-        law.kind = LAW_MIXED;
-        double r = fmax(2, ceil(1 / scv - 1e-9));
-        law.split = fmax(0, (r * scv - sqrt(fmax(0, r * (1 + scv) - r * r * scv))) / (1 + scv));
-        law.first = random_gamma_law(r - 1, m / (r - law.split));
-        law.second = random_gamma_law(r, m / (r - law.split));
-    }
-    return law;
-}
-
-static inline double law_draw(const struct law *law, struct random *random, uint32_t packets)
-{
-    double fixed = law->mean;
-    if (law->kind == LAW_EXPONENTIAL)
-        fixed *= random_exponential(random);
-    else if (law->kind == LAW_MIXED)
-        fixed = random_gamma(random, law->split > 0 && random_uniform(random) < law->split
-                                         ? &law->first
-                                         : &law->second);
-    return fixed + law->per_packet * packets;
-}
 
 /* ---- containers of a Poisson stream, each drawn at once ---- */
 
@@ -236,7 +195,7 @@ static inline void serve(struct sim *sim, struct source *source)
 {
     struct entry *entry = &sim->entries[source->entry];
     double closes = source->closes, wait = fmax(0, sim->server_free - closes);
-    double service = law_draw(&entry->law, &sim->random, source->held);
+    double service = law_draw(&entry->law, &sim->random) + entry->per_packet * source->held;
     sim->server_free = closes + wait + service;
 
     entry->now.containers++;
@@ -376,7 +335,9 @@ static int sim_init(struct sim *sim, const struct sim_options *options, double u
     tally_init(&sim->wait_now, unit);
     tally_init(&sim->wait, unit);
     for (uint32_t entry = 0; entry < query->n_streams; entry++) {
-        sim->entries[entry].law = law_make(&query->streams[entry].service);
+        const struct service *service = &query->streams[entry].service;
+        sim->entries[entry].law = law_make(service->mean, service->scv);
+        sim->entries[entry].per_packet = service->per_packet;
         tally_init(&sim->entries[entry].delay, unit);
         for (uint32_t i = 0; i < query->streams[entry].count; i++) {
             int err = source_init(sim, &sim->sources[sim->n_sources++], entry, options);
