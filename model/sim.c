@@ -10,6 +10,7 @@
 #include "model/law.h"
 #include "model/random.h"
 #include "model/tally.h"
+#include "model/tournament.h"
 
 /* Two-sided 95 % quantile of Student's t with SIM_BATCHES - 1 = 19 degrees of freedom. */
 #define STUDENT 2.093
@@ -56,8 +57,8 @@ struct sim {
     const struct query *query;
     struct random random;
     struct source *sources;
-    uint32_t n_sources, n_leaves;
-    uint32_t *winner; /* tournament over `closes`: node i's children are 2i, 2i+1; 1 is the root */
+    uint32_t n_sources;
+    struct tournament closings;
     struct entry *entries;
     double wait_batch[SIM_BATCHES], p99_batch[SIM_BATCHES], wait_max;
     struct tally wait_now, wait;
@@ -213,34 +214,13 @@ static inline void serve(struct sim *sim, struct source *source)
         measure_container(entry, source, &sim->random, wait + service);
 }
 
-/* ---- the tournament for the next closing ---- */
-
-static inline uint32_t earlier(const struct sim *sim, uint32_t a, uint32_t b)
-{
-    return sim->sources[b].closes < sim->sources[a].closes ? b : a;
-}
-
-static inline void tournament_replay(struct sim *sim, uint32_t source)
-{
-    for (uint32_t node = (sim->n_leaves + source) / 2; node >= 1; node /= 2)
-        sim->winner[node] = earlier(sim, sim->winner[2 * node], sim->winner[2 * node + 1]);
-}
-
-static void tournament_start(struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->n_leaves; i++)
-        sim->winner[sim->n_leaves + i] = i;
-    for (uint32_t node = sim->n_leaves - 1; node >= 1; node--)
-        sim->winner[node] = earlier(sim, sim->winner[2 * node], sim->winner[2 * node + 1]);
-}
-
 static void run_containers(struct sim *sim, uint64_t n)
 {
     while (n-- > 0) {
-        struct source *source = &sim->sources[sim->winner[1]];
+        struct source *source = &sim->sources[tournament_first(&sim->closings)];
         serve(sim, source);
         source_fill(source, &sim->random);
-        tournament_replay(sim, (uint32_t)(source - sim->sources));
+        tournament_set(&sim->closings, (uint32_t)(source - sim->sources), source->closes);
     }
 }
 
@@ -300,14 +280,11 @@ static int sim_alloc(struct sim *sim, const struct query *query)
     if (n > 1u << 24)
         return -EINVAL;
     sim->query = query;
-    sim->n_leaves = 2;
-    while (sim->n_leaves < n)
-        sim->n_leaves *= 2;
-    sim->sources = calloc(sim->n_leaves, sizeof(*sim->sources));
-    sim->winner = calloc(2 * (size_t)sim->n_leaves, sizeof(*sim->winner));
+    sim->sources = calloc(n, sizeof(*sim->sources));
     sim->entries = calloc(query->n_streams, sizeof(*sim->entries));
     sim->over = calloc(query->n_tail + 1, sizeof(*sim->over));
-    return sim->sources && sim->winner && sim->entries && sim->over ? 0 : -ENOMEM;
+    int err = tournament_init(&sim->closings, (uint32_t)n);
+    return !err && sim->sources && sim->entries && sim->over ? 0 : -ENOMEM;
 }
 
 static void sim_free(struct sim *sim)
@@ -318,7 +295,7 @@ static void sim_free(struct sim *sim)
             free(sim->sources[i].packets);
         }
     free(sim->sources);
-    free(sim->winner);
+    tournament_free(&sim->closings);
     free(sim->entries);
     free(sim->over);
 }
@@ -345,9 +322,8 @@ static int sim_init(struct sim *sim, const struct sim_options *options, double u
                 return err;
         }
     }
-    for (uint32_t i = sim->n_sources; i < sim->n_leaves; i++)
-        sim->sources[i].closes = INFINITY;
-    tournament_start(sim);
+    for (uint32_t i = 0; i < sim->n_sources; i++)
+        tournament_set(&sim->closings, i, sim->sources[i].closes);
     return 0;
 }
 
