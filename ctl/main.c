@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+static const struct command {
+    const char *name, *summary, *usage;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"attach", "give a VM an interface, as a toolstack does", "attach VM|DOMID [OPTION...]",
+     ctl_attach},
+    {"detach", "take it away again, in order", "detach VM|DOMID [OPTION...]", ctl_detach},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void usage(FILE *file)
+{
+    fprintf(file, "usage: xenaggctl COMMAND [OPTION...]\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(file, "  %-32s %s\n", commands[i].usage, commands[i].summary);
+    fprintf(file, "'xenaggctl COMMAND --help' shows its options; xenaggctl(8) explains them.\n");
+}
+
+static bool asks(const char *word, const char *one, const char *other)
+{
+    return !strcmp(word, one) || !strcmp(word, other);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return CTL_USAGE;
+    }
+    if (asks(argv[1], "--help", "-h") || asks(argv[1], "help", "help")) {
+        usage(stdout);
+        return CTL_OK;
+    }
+    if (asks(argv[1], "--version", "-V")) {
+        printf("xenaggctl %s\n", XENAGG_VERSION);
+        return CTL_OK;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    ctl_error("no such command: %s; 'xenaggctl --help' lists them", argv[1]);
+    return CTL_USAGE;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ctl/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/duration.h"
+#include "common/keys.h"
+#include "ctl/ctl.h"
+
+static void usage(const struct option_set *set)
+{
+    printf("usage: xenaggctl %s%s%s%s\n%s\n", set->command, set->count ? " [OPTION...]" : "",
+           set->operands ? " " : "", set->operands ? set->operands : "", set->summary);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct option_spec *spec = &set->specs[i];
+        char left[64];
+        snprintf(left, sizeof(left), "--%s%s%s", spec->name, spec->value ? " " : "",
+                 spec->value ? spec->value : "");
+        printf("  %-24s %s\n", left, spec->help);
+    }
+}
+
+static const struct option_spec *find(const struct option_set *set, const char *name, size_t length)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strlen(set->specs[i].name) == length && !memcmp(set->specs[i].name, name, length))
+            return &set->specs[i];
+    return NULL;
+}
+
+static bool set_duration(const struct option_spec *spec, const char *text)
+{
+    double seconds;
+
+    if (duration_parse(text, &seconds) || (spec->kind == OPTION_INTERVAL && seconds <= 0)) {
+        ctl_error("--%s: '%s' is not a duration; write a number and a unit, as in 250ms or 10min",
+                  spec->name, text);
+        return false;
+    }
+    *(double *)spec->target = seconds;
+    return true;
+}
+
+static bool set_number(const struct option_spec *spec, const char *text)
+{
+    if (keys_number(text, spec->min, spec->max, spec->target) == 0)
+        return true;
+    ctl_error("--%s: '%s' is not a number from %lu to %lu", spec->name, text, spec->min, spec->max);
+    return false;
+}
+
+static bool set_value(const struct option_spec *spec, const char *text)
+{
+    switch (spec->kind) {
+    case OPTION_FLAG:
+        *(bool *)spec->target = true;
+        return true;
+    case OPTION_TEXT:
+        *(const char **)spec->target = text;
+        return true;
+    case OPTION_NUMBER:
+        return set_number(spec, text);
+    case OPTION_DURATION:
+    case OPTION_INTERVAL:
+        return set_duration(spec, text);
+    }
+    return false;
+}
+
+/* The value of an option may be left out: then the next word must not be taken for it. */
+static bool interval_follows(const char *next)
+{
+    double seconds;
+    return next && duration_parse(next, &seconds) == 0;
+}
+
+/* One "--name", "--name=value" or "--name value". Words used, or 0 after a message. */
+static int take(const struct option_set *set, const char *word, const char *next)
+{
+    const char *name = word + 2, *equals = strchr(name, '=');
+    const struct option_spec *spec =
+        find(set, name, equals ? (size_t)(equals - name) : strlen(name));
+
+    if (!spec || (equals && spec->kind == OPTION_FLAG)) {
+        ctl_error("%s: no such option: %s; 'xenaggctl %s --help' lists them", set->command, word,
+                  set->command);
+        return 0;
+    }
+    if (spec->kind == OPTION_FLAG)
+        return set_value(spec, NULL) ? 1 : 0;
+    if (equals)
+        return set_value(spec, equals + 1) ? 1 : 0;
+    if (spec->kind == OPTION_INTERVAL && !interval_follows(next)) {
+        *(double *)spec->target = (double)spec->min;
+        return 1;
+    }
+    if (!next) {
+        ctl_error("%s: --%s needs a value: %s", set->command, spec->name, spec->value);
+        return 0;
+    }
+    return set_value(spec, next) ? 2 : 0;
+}
+
+static bool operands_fit(const struct option_set *set, int count)
+{
+    if (count >= set->operands_min)
+        return true;
+    ctl_error("%s: missing %s; 'xenaggctl %s --help' shows how to use it", set->command,
+              set->operands, set->command);
+    return false;
+}
+
+bool options_parse(const struct option_set *set, int argc, char **argv,
+                   const char *operands[static OPTIONS_OPERANDS], int *ret_exit)
+{
+    int count = 0, used = 1;
+    bool only_operands = false;
+
+    memset(operands, 0, OPTIONS_OPERANDS * sizeof(operands[0]));
+    for (int i = 1; i < argc; i += used) {
+        const char *word = argv[i];
+        used = 1;
+        if (!only_operands && (!strcmp(word, "--help") || !strcmp(word, "-h"))) {
+            usage(set);
+            *ret_exit = CTL_OK;
+            return false;
+        }
+        if (!only_operands && !strcmp(word, "--")) {
+            only_operands = true;
+        } else if (!only_operands && !strncmp(word, "--", 2)) {
+            used = take(set, word, i + 1 < argc ? argv[i + 1] : NULL);
+        } else if ((!only_operands && word[0] == '-' && word[1]) || count == set->operands_max) {
+            ctl_error("%s: what is '%s'? 'xenaggctl %s --help' shows how to use it", set->command,
+                      word, set->command);
+            used = 0;
+        } else {
+            operands[count++] = word;
+        }
+        if (!used) {
+            *ret_exit = CTL_USAGE;
+            return false;
+        }
+    }
+    if (!operands_fit(set, count)) {
+        *ret_exit = CTL_USAGE;
+        return false;
+    }
+    return true;
+}

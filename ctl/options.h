@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Options of a sub-command: one table from which they are parsed and its usage
+ * is printed.
+ */
+#ifndef XENAGG_CTL_OPTIONS_H
+#define XENAGG_CTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_kind {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char * */
+    OPTION_NUMBER,   /* unsigned long, in [min, max] */
+    OPTION_DURATION, /* double, seconds; "250ms" */
+    OPTION_INTERVAL, /* double, seconds above 0; where the value is left out, `min` seconds */
+};
+
+struct option_spec {
+    const char *name; /* without its dashes */
+    enum option_kind kind;
+    const char *value; /* what the usage calls its value; NULL for a flag */
+    const char *help;
+    void *target; /* where it goes; untouched where the option is not given */
+    unsigned long min, max;
+};
+
+struct option_set {
+    const char *command, *operands, *summary; /* operands as the usage shows them, "VM|DOMID" */
+    int operands_min, operands_max;           /* how many; at most OPTIONS_OPERANDS */
+    size_t count;
+    const struct option_spec *specs;
+};
+#define OPTIONS_OPERANDS 4
+
+/*
+ * Parses argv[1..]; operands go to `operands` (NULL where not given). True: go
+ * on. False: *ret_exit is the exit status; usage or a message was printed.
+ */
+bool options_parse(const struct option_set *set, int argc, char **argv,
+                   const char *operands[static OPTIONS_OPERANDS], int *ret_exit);
+
+#endif

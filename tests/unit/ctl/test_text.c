@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "ctl/text.h"
+
+static void test_clean(void **state)
+{
+    (void)state;
+    char text[64];
+
+    assert_string_equal(text_clean("web-1 ok", text, sizeof(text)), "web-1 ok");
+    assert_string_equal(text_clean("a\033[2Jb\n", text, sizeof(text)), "a\\x1b[2Jb\\x0a");
+    /* C1 control, which some terminals obey, alone and as UTF-8; a right-to-left override. */
+    assert_string_equal(text_clean("\x9b"
+                                   "31m\xc2\x9b",
+                                   text, sizeof(text)),
+                        "\\x9b31m\\xc2\\x9b");
+    assert_string_equal(text_clean("\xe2\x80\xae", text, sizeof(text)), "\\xe2\\x80\\xae");
+    assert_string_equal(text_clean("back\\x1b", text, sizeof(text)), "back\\\\x1b");
+    assert_string_equal(text_clean("", text, sizeof(text)), "");
+}
+
+static void test_clean_cuts(void **state)
+{
+    (void)state;
+    char text[8];
+
+    assert_string_equal(text_clean("1234567", text, sizeof(text)), "1234567");
+    assert_string_equal(text_clean("12345678", text, sizeof(text)), "1234...");
+    /* An escape is kept whole or left out. */
+    assert_string_equal(text_clean("12\001"
+                                   "45678",
+                                   text, sizeof(text)),
+                        "12...");
+}
+
+static void test_number(void **state)
+{
+    (void)state;
+    static const struct {
+        double number;
+        const char *text;
+    } cases[] = {{0, "0"},         {7, "7"},          {0.25, "0.25"},   {12.34, "12.3"},
+                 {999, "999"},     {999.6, "1.00k"},  {1000, "1.00k"},  {41234, "41.2k"},
+                 {123456, "123k"}, {3.07e6, "3.07M"}, {2.5e9, "2.50G"}, {5e12, "5000G"},
+                 {NAN, "-"},       {INFINITY, "inf"}};
+    char text[TEXT_NUMBER];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(text_number(cases[i].number, text), cases[i].text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_clean_cuts),
+        cmocka_unit_test(test_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
