@@ -64,7 +64,7 @@ static void reads_every_key(void **state)
                      "delay = 1ms ; a remark\n"
                      "[vm web.1]\n"
                      "  scope = one-way\n\tpercentile = 99.9\n"
-                     "min-packets = 2\nmax-packets = 200\nmin-timeout = 20us\nmax-timeout = 10s\n"
+                     "min-packets = 2\nmax-packets = 200\nmin-timeout = 20us\nmax-timeout = 4s\n"
                      "max-bytes = 9216\nrx-packets = 8\nrx-timeout = 50us\n"
                      "[vm none]\ndelay = none\n",
                      &heard, &config);
@@ -88,7 +88,7 @@ static void reads_every_key(void **state)
     assert_int_equal(web->limits.packets_min, 2);
     assert_int_equal(web->limits.packets_max, 200);
     assert_float_equal(web->limits.timeout_min, 20e-6, 1e-12);
-    assert_float_equal(web->limits.timeout_max, 10, 1e-12);
+    assert_float_equal(web->limits.timeout_max, 4, 1e-12);
     assert_float_equal(web->limits.bytes_max, 9216, 0.5);
     assert_true(web->fixed[DIRECTION_RX]);
     assert_int_equal(web->fixed_size[DIRECTION_RX].packets, 8);
