@@ -22,10 +22,10 @@ static int64_t index_distance(const struct ring *ring, uint32_t ahead, uint32_t 
     return distance > ring->size || distance % CONTAINER_ALIGN ? -EPROTO : (int64_t)distance;
 }
 
-int64_t ring_room(const struct ring *ring)
+int64_t ring_room(struct ring *ring)
 {
-    uint32_t consumed = atomic_load_explicit(&ring->shared->consumed, memory_order_acquire);
-    int64_t used = index_distance(ring, ring->index, consumed);
+    ring->seen = atomic_load_explicit(&ring->shared->consumed, memory_order_acquire);
+    int64_t used = index_distance(ring, ring->index, ring->seen);
 
     return used < 0 ? used : ring->size - used;
 }
@@ -107,10 +107,12 @@ void ring_wake(struct ring *ring)
     atomic_store_explicit(&ring->shared->asleep, 0, memory_order_relaxed);
 }
 
+/* A release between ring_room() and here went by without a look at the flag: compare with then. */
 bool ring_want_room(struct ring *ring)
 {
-    uint32_t before = atomic_load_explicit(&ring->shared->consumed, memory_order_relaxed);
-
     atomic_store_explicit(&ring->shared->wants_room, 1, memory_order_seq_cst);
-    return atomic_load_explicit(&ring->shared->consumed, memory_order_seq_cst) != before;
+    if (atomic_load_explicit(&ring->shared->consumed, memory_order_seq_cst) == ring->seen)
+        return false;
+    atomic_store_explicit(&ring->shared->wants_room, 0, memory_order_relaxed);
+    return true;
 }

@@ -35,6 +35,7 @@ struct ring {
     void *const *pages; /* borrowed */
     uint32_t size;      /* bytes, a power of two */
     uint32_t index;     /* this end's own, not yet published */
+    uint32_t seen;      /* the consumer's, when the producer last looked */
 };
 
 void ring_init(struct ring *ring, struct ring_shared *shared, void *const *pages, uint32_t n_pages);
@@ -42,12 +43,15 @@ void ring_init(struct ring *ring, struct ring_shared *shared, void *const *pages
 /* --- producer ------------------------------------------------------------ */
 
 /* Bytes that can be written, or -EPROTO: the consumer's index is impossible. */
-int64_t ring_room(const struct ring *ring);
+int64_t ring_room(struct ring *ring);
 /* Copies in at the private index and moves it. The caller has checked the room. */
 void ring_write(struct ring *ring, const void *bytes, uint32_t length);
 /* Makes what was written visible. True: the consumer sleeps, notify it. */
 bool ring_publish(struct ring *ring);
-/* Asks to be woken when bytes are released. True: there was a release meanwhile, look again. */
+/*
+ * Asks to be woken when bytes are released. True: there was a release since
+ * ring_room() last looked, look again; nothing was asked then.
+ */
 bool ring_want_room(struct ring *ring);
 
 /* --- consumer ------------------------------------------------------------ */
