@@ -100,13 +100,16 @@ int container_take_super(struct container_builder *builder, const struct contain
     return 0;
 }
 
-void container_restart(struct container_builder *builder, uint32_t length)
+void container_load(struct container_builder *builder, const uint8_t *frame, uint32_t length)
 {
-    const uint8_t *payload = slot_payload(builder);
+    memcpy(builder->ethernet, frame, CONTAINER_ETHERNET);
+    memcpy(slot_payload(builder), frame + CONTAINER_ETHERNET, length - CONTAINER_ETHERNET);
+}
 
-    container_begin(builder, builder->memory);
-    memmove(slot_payload(builder), payload, length - CONTAINER_ETHERNET);
-    container_take(builder, length);
+void container_unload(const struct container_builder *builder, uint8_t *ret_frame, uint32_t length)
+{
+    memcpy(ret_frame, builder->ethernet, CONTAINER_ETHERNET);
+    memcpy(ret_frame + CONTAINER_ETHERNET, slot_payload(builder), length - CONTAINER_ETHERNET);
 }
 
 void container_finish(struct container_builder *builder, const struct container_header *header)

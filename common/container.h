@@ -89,8 +89,10 @@ enum container_kind container_take(struct container_builder *builder, uint32_t l
 /* Appends a super-frame: 0, -E2BIG (too long, or no room). */
 int container_take_super(struct container_builder *builder, const struct container_offload *offload,
                          const uint8_t *frame);
-/* A new container in the same memory, beginning with the frame that lies in the old one's slot. */
-void container_restart(struct container_builder *builder, uint32_t length);
+/* Puts a whole frame of `length` bytes into the slot, as if it had been read there. */
+void container_load(struct container_builder *builder, const uint8_t *frame, uint32_t length);
+/* Copies the frame of `length` bytes that lies in the slot, before it is overwritten. */
+void container_unload(const struct container_builder *builder, uint8_t *ret_frame, uint32_t length);
 /* Writes the header; `header` gives sequence, stamps and open_ns, the rest is filled in. */
 void container_finish(struct container_builder *builder, const struct container_header *header);
 

@@ -45,7 +45,7 @@ struct segment_pack {
     uint64_t dropped_ring_full;  /* packets: the peer does not take containers */
     uint64_t dropped_size;       /* packets: outside 14..9018 bytes */
     uint64_t own_header;         /* packets that needed their own Ethernet header */
-    uint64_t reads, read_ns;     /* read batches with packets, and their time */
+    uint64_t reads, read_ns;     /* frames read, and the time it took */
     uint64_t fill_ns;            /* sum over packets: read until closed */
     uint64_t port_wait_ns;       /* sum over packets: estimated wait in the port's queue */
     uint64_t port_wait_bound_ns; /* sum over packets: its bound, since the last empty look */

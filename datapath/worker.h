@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One thread for a set of links. Each round: every link unloads, reads its port
+ * and publishes, within a budget of time, so that a greedy guest can't delay
+ * the others. With nothing left to do it sleeps until a descriptor, an event or
+ * the next deadline. No xenstore call ever runs on it.
+ */
+#ifndef XENAGG_DATAPATH_WORKER_H
+#define XENAGG_DATAPATH_WORKER_H
+
+#include <stdbool.h>
+
+#include "datapath/link.h"
+
+/* A link's share of one round. */
+#define WORKER_BUDGET_NS 200000ull
+
+/* Called on the worker's thread about every LINK_EXPORT_NS while it is awake. */
+typedef void worker_export(void *context, const struct segment_sleep *sleep);
+
+struct worker_options {
+    worker_export *export; /* NULL: none */
+    void *export_context;
+};
+
+struct worker;
+
+/* Starts the thread. 0 or -errno. */
+int worker_start(const struct worker_options *options, struct worker **ret);
+/* All links must have been removed. */
+void worker_stop(struct worker *worker);
+
+/* Both return when the worker's thread has done it. */
+int worker_add(struct worker *worker, struct link *link);
+/* `flush`: publish what is open and unload what has come, within a bounded time. */
+void worker_remove(struct worker *worker, struct link *link, bool flush);
+
+/* Readable when a link has failed; worker_failures_accept takes that. */
+int worker_failures_fd(const struct worker *worker);
+void worker_failures_accept(struct worker *worker);
+
+#endif
