@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sandbox/timeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bin {
+    uint64_t number; /* time / TIMELINE_BIN_NS; tells a bin from one a whole ring earlier */
+    struct histogram histogram;
+};
+
+struct timeline {
+    uint64_t capacity;
+    struct bin bins[];
+};
+
+int timeline_create(double seconds, struct timeline **ret)
+{
+    uint64_t capacity = (uint64_t)(seconds * 1e9 / (double)TIMELINE_BIN_NS) + 2;
+    struct timeline *timeline = calloc(1, sizeof(*timeline) + capacity * sizeof(struct bin));
+
+    if (!timeline)
+        return -ENOMEM;
+    timeline->capacity = capacity;
+    *ret = timeline;
+    return 0;
+}
+
+void timeline_free(struct timeline *timeline)
+{
+    free(timeline);
+}
+
+void timeline_add(struct timeline *timeline, uint64_t sent_ns, uint64_t delay_ns)
+{
+    uint64_t number = sent_ns / TIMELINE_BIN_NS;
+    struct bin *bin = &timeline->bins[number % timeline->capacity];
+
+    if (bin->number > number)
+        return;
+    if (bin->number != number) {
+        memset(bin, 0, sizeof(*bin));
+        bin->number = number;
+    }
+    histogram_add(&bin->histogram, delay_ns, 1);
+}
+
+static void sum_bin(const struct histogram *bin, struct histogram *ret)
+{
+    ret->sum_ns += bin->sum_ns;
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+        ret->bins[i] += bin->bins[i];
+}
+
+void timeline_sum(const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns,
+                  struct histogram *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (uint64_t i = 0; i < timeline->capacity; i++) {
+        const struct bin *bin = &timeline->bins[i];
+        uint64_t start = bin->number * TIMELINE_BIN_NS;
+        if (bin->number && start >= from_ns && start < to_ns)
+            sum_bin(&bin->histogram, ret);
+    }
+}

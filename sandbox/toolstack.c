@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sandbox/toolstack.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BACKEND_DOMID 0u
+#define TRIES 10
+
+/* A step of a transaction: 0 or -errno. */
+typedef int step(struct store *store, const void *argument);
+
+static int transact(struct store *store, step *run, const void *argument)
+{
+    int error = -EAGAIN;
+
+    for (int i = 0; i < TRIES && error == -EAGAIN; i++) {
+        error = store_begin(store);
+        if (error)
+            return error;
+        error = run(store, argument);
+        if (error)
+            store_abort(store);
+        else
+            error = store_commit(store);
+    }
+    return error;
+}
+
+/* An empty folder; what is put into it inherits its permissions. */
+static int folder_create(struct store *store, const char *path, uint32_t owner, uint32_t reader)
+{
+    char parent[KEYS_PATH];
+    const char *slash = strrchr(path, '/');
+
+    snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+    int error = store_write(store, parent, slash + 1, "");
+    return error ? error : store_permit(store, path, owner, reader);
+}
+
+struct domain {
+    uint32_t domid;
+    const char *name;
+};
+
+static const char *domain_folder(uint32_t domid, char path[static KEYS_PATH])
+{
+    snprintf(path, KEYS_PATH, "/local/domain/%u", domid);
+    return path;
+}
+
+static const char *vm_folder(uint32_t domid, char path[static KEYS_PATH])
+{
+    snprintf(path, KEYS_PATH, "/vm/00000000-0000-0000-0000-%012x", domid);
+    return path;
+}
+
+static int create_step(struct store *store, const void *argument)
+{
+    const struct domain *domain = argument;
+    char folder[KEYS_PATH], vm[KEYS_PATH], data[KEYS_PATH];
+
+    domain_folder(domain->domid, folder);
+    vm_folder(domain->domid, vm);
+    snprintf(data, sizeof(data), "%.100s/data", folder);
+    int error = folder_create(store, vm, BACKEND_DOMID, domain->domid);
+    if (!error)
+        error = store_write(store, vm, "name", domain->name);
+    if (!error)
+        error = folder_create(store, folder, BACKEND_DOMID, domain->domid);
+    if (!error)
+        error = store_write(store, folder, "name", domain->name);
+    if (!error)
+        error = store_write(store, folder, "vm", vm);
+    if (!error)
+        error = store_writef(store, folder, "domid", "%u", domain->domid);
+    /* The one place where a guest may always write. */
+    if (!error)
+        error = folder_create(store, data, domain->domid, BACKEND_DOMID);
+    return error;
+}
+
+int toolstack_create(struct store *store, uint32_t domid, const char *name)
+{
+    return transact(store, create_step, &(struct domain){.domid = domid, .name = name});
+}
+
+static int write_mac(struct store *store, const char *dir, const uint8_t mac[6])
+{
+    return store_writef(store, dir, "mac", "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                        mac[3], mac[4], mac[5]);
+}
+
+static int backend_folder(struct store *store, const struct toolstack_interface *device,
+                          const char *dir, const char *frontend)
+{
+    int error = folder_create(store, dir, BACKEND_DOMID, device->interface.domid);
+
+    if (!error)
+        error = store_write(store, dir, "frontend", frontend);
+    if (!error)
+        error = store_writef(store, dir, "frontend-id", "%u", device->interface.domid);
+    if (!error)
+        error = store_writef(store, dir, "handle", "%u", device->interface.handle);
+    if (!error)
+        error = write_mac(store, dir, device->mac);
+    if (!error && device->mtu)
+        error = store_writef(store, dir, "mtu", "%u", device->mtu);
+    if (!error && device->bridge)
+        error = store_write(store, dir, "bridge", device->bridge);
+    if (!error)
+        error = store_write(store, dir, "online", "1");
+    if (!error)
+        error = store_writef(store, dir, "state", "%d", KEYS_STATE_INITIALISING);
+    return error;
+}
+
+static int frontend_folder(struct store *store, const struct toolstack_interface *device,
+                           const char *dir, const char *backend)
+{
+    int error = folder_create(store, dir, device->interface.domid, BACKEND_DOMID);
+
+    if (!error)
+        error = store_write(store, dir, "backend", backend);
+    if (!error)
+        error = store_writef(store, dir, "backend-id", "%u", BACKEND_DOMID);
+    if (!error)
+        error = store_writef(store, dir, "handle", "%u", device->interface.handle);
+    if (!error)
+        error = write_mac(store, dir, device->mac);
+    if (!error && device->mtu)
+        error = store_writef(store, dir, "mtu", "%u", device->mtu);
+    if (!error)
+        error = store_writef(store, dir, "state", "%d", KEYS_STATE_INITIALISING);
+    return error;
+}
+
+static int attach_step(struct store *store, const void *argument)
+{
+    const struct toolstack_interface *device = argument;
+    char backend[KEYS_PATH], frontend[KEYS_PATH];
+
+    keys_backend_dir(BACKEND_DOMID, device->interface, backend);
+    keys_frontend_dir(device->interface, frontend);
+    int error = backend_folder(store, device, backend, frontend);
+    return error ? error : frontend_folder(store, device, frontend, backend);
+}
+
+int toolstack_attach(struct store *store, const struct toolstack_interface *device)
+{
+    return transact(store, attach_step, device);
+}
+
+static int close_step(struct store *store, const void *argument)
+{
+    char backend[KEYS_PATH];
+
+    keys_backend_dir(BACKEND_DOMID, *(const struct keys_interface *)argument, backend);
+    int error = store_write(store, backend, "online", "0");
+    if (!error)
+        error = store_writef(store, backend, "state", "%d", KEYS_STATE_CLOSING);
+    return error;
+}
+
+int toolstack_close(struct store *store, struct keys_interface interface)
+{
+    return transact(store, close_step, &interface);
+}
+
+static int detach_step(struct store *store, const void *argument)
+{
+    char path[KEYS_PATH];
+    struct keys_interface interface = *(const struct keys_interface *)argument;
+    int error = store_remove(store, keys_backend_dir(BACKEND_DOMID, interface, path));
+
+    return error ? error : store_remove(store, keys_frontend_dir(interface, path));
+}
+
+int toolstack_detach(struct store *store, struct keys_interface interface)
+{
+    return transact(store, detach_step, &interface);
+}
+
+static int destroy_step(struct store *store, const void *argument)
+{
+    uint32_t domid = *(const uint32_t *)argument;
+    char path[KEYS_PATH], root[KEYS_PATH];
+
+    snprintf(path, sizeof(path), "%.100s/%u", keys_backend_root(BACKEND_DOMID, root), domid);
+    int error = store_remove(store, path);
+    if (!error)
+        error = store_remove(store, domain_folder(domid, path));
+    if (!error)
+        error = store_remove(store, vm_folder(domid, path));
+    return error;
+}
+
+int toolstack_destroy(struct store *store, uint32_t domid)
+{
+    return transact(store, destroy_step, &domid);
+}
