@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/keys.h"
+
 #define BACKEND_DOMID 0u
 #define TRIES 10
 
@@ -84,102 +86,6 @@ static int create_step(struct store *store, const void *argument)
 int toolstack_create(struct store *store, uint32_t domid, const char *name)
 {
     return transact(store, create_step, &(struct domain){.domid = domid, .name = name});
-}
-
-static int write_mac(struct store *store, const char *dir, const uint8_t mac[6])
-{
-    return store_writef(store, dir, "mac", "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-                        mac[3], mac[4], mac[5]);
-}
-
-static int backend_folder(struct store *store, const struct toolstack_interface *device,
-                          const char *dir, const char *frontend)
-{
-    int error = folder_create(store, dir, BACKEND_DOMID, device->interface.domid);
-
-    if (!error)
-        error = store_write(store, dir, "frontend", frontend);
-    if (!error)
-        error = store_writef(store, dir, "frontend-id", "%u", device->interface.domid);
-    if (!error)
-        error = store_writef(store, dir, "handle", "%u", device->interface.handle);
-    if (!error)
-        error = write_mac(store, dir, device->mac);
-    if (!error && device->mtu)
-        error = store_writef(store, dir, "mtu", "%u", device->mtu);
-    if (!error && device->bridge)
-        error = store_write(store, dir, "bridge", device->bridge);
-    if (!error)
-        error = store_write(store, dir, "online", "1");
-    if (!error)
-        error = store_writef(store, dir, "state", "%d", KEYS_STATE_INITIALISING);
-    return error;
-}
-
-static int frontend_folder(struct store *store, const struct toolstack_interface *device,
-                           const char *dir, const char *backend)
-{
-    int error = folder_create(store, dir, device->interface.domid, BACKEND_DOMID);
-
-    if (!error)
-        error = store_write(store, dir, "backend", backend);
-    if (!error)
-        error = store_writef(store, dir, "backend-id", "%u", BACKEND_DOMID);
-    if (!error)
-        error = store_writef(store, dir, "handle", "%u", device->interface.handle);
-    if (!error)
-        error = write_mac(store, dir, device->mac);
-    if (!error && device->mtu)
-        error = store_writef(store, dir, "mtu", "%u", device->mtu);
-    if (!error)
-        error = store_writef(store, dir, "state", "%d", KEYS_STATE_INITIALISING);
-    return error;
-}
-
-static int attach_step(struct store *store, const void *argument)
-{
-    const struct toolstack_interface *device = argument;
-    char backend[KEYS_PATH], frontend[KEYS_PATH];
-
-    keys_backend_dir(BACKEND_DOMID, device->interface, backend);
-    keys_frontend_dir(device->interface, frontend);
-    int error = backend_folder(store, device, backend, frontend);
-    return error ? error : frontend_folder(store, device, frontend, backend);
-}
-
-int toolstack_attach(struct store *store, const struct toolstack_interface *device)
-{
-    return transact(store, attach_step, device);
-}
-
-static int close_step(struct store *store, const void *argument)
-{
-    char backend[KEYS_PATH];
-
-    keys_backend_dir(BACKEND_DOMID, *(const struct keys_interface *)argument, backend);
-    int error = store_write(store, backend, "online", "0");
-    if (!error)
-        error = store_writef(store, backend, "state", "%d", KEYS_STATE_CLOSING);
-    return error;
-}
-
-int toolstack_close(struct store *store, struct keys_interface interface)
-{
-    return transact(store, close_step, &interface);
-}
-
-static int detach_step(struct store *store, const void *argument)
-{
-    char path[KEYS_PATH];
-    struct keys_interface interface = *(const struct keys_interface *)argument;
-    int error = store_remove(store, keys_backend_dir(BACKEND_DOMID, interface, path));
-
-    return error ? error : store_remove(store, keys_frontend_dir(interface, path));
-}
-
-int toolstack_detach(struct store *store, struct keys_interface interface)
-{
-    return transact(store, detach_step, &interface);
 }
 
 static int destroy_step(struct store *store, const void *argument)

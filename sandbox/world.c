@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "ctl/device.h"
 #include "sandbox/programs.h"
 #include "sandbox/toolstack.h"
 #include "sandbox/xenstored.h"
@@ -27,7 +28,7 @@
 #define BACKEND_DOMID 0u
 
 struct world {
-    char folder[WORLD_PATH - 32];
+    char folder[WORLD_FOLDER];
     char database[WORLD_PATH];
     bool keep;
     unsigned workers;
@@ -353,6 +354,13 @@ uint32_t world_far_address(const struct world_guest *guest)
     return 0xc6120001u | subnet(guest) << 8;
 }
 
+static const char *mac_text(const uint8_t mac[6], char text[static 18])
+{
+    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
+    return text;
+}
+
 static void guest_free(struct world_guest *guest)
 {
     process_free(guest->frontend);
@@ -379,11 +387,12 @@ static int guest_kernel(struct world_guest *guest)
 
 static int guest_folders(struct world *world, const struct world_guest *guest)
 {
-    struct toolstack_interface device = {.interface = guest->interface, .mtu = guest->mtu};
+    struct device device = {
+        .interface = guest->interface, .backend_domid = BACKEND_DOMID, .mtu = guest->mtu};
     int error = toolstack_create(world->store, guest->interface.domid, guest->name);
 
-    memcpy(device.mac, guest->mac, 6);
-    return error ? error : toolstack_attach(world->store, &device);
+    mac_text(guest->mac, device.mac);
+    return error ? error : device_attach(world->store, &device);
 }
 
 int world_create_guest(struct world *world, uint32_t domid, const char *name, unsigned mtu,
@@ -435,12 +444,11 @@ struct guest_states {
 static bool both_connected(void *context)
 {
     struct guest_states *states = context;
-    char backend[KEYS_PATH], frontend[KEYS_PATH];
+    struct device device = {.interface = states->guest->interface, .backend_domid = BACKEND_DOMID};
+    struct device_states ends;
 
-    keys_backend_dir(BACKEND_DOMID, states->guest->interface, backend);
-    keys_frontend_dir(states->guest->interface, frontend);
-    return store_read_state(states->store, backend) == KEYS_STATE_CONNECTED &&
-           store_read_state(states->store, frontend) == KEYS_STATE_CONNECTED;
+    device_states(states->store, &device, &ends);
+    return ends.backend == KEYS_STATE_CONNECTED && ends.frontend == KEYS_STATE_CONNECTED;
 }
 
 int world_await_connected(struct world *world, struct world_guest *guest)
@@ -465,13 +473,6 @@ static int read_mac(struct namespace *space, const char *interface, uint8_t ret_
     if (!error)
         memcpy(ret_mac, request.ifr_hwaddr.sa_data, 6);
     return error;
-}
-
-static const char *mac_text(const uint8_t mac[6], char text[static 18])
-{
-    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-             mac[5]);
-    return text;
 }
 
 int world_set_up_network(struct world *world, struct world_guest *guest)
@@ -526,23 +527,16 @@ static void guest_forget(struct world *world, struct world_guest *guest)
     guest_free(guest);
 }
 
-static bool backend_closed(void *context)
-{
-    struct guest_states *states = context;
-    char backend[KEYS_PATH];
-
-    keys_backend_dir(BACKEND_DOMID, states->guest->interface, backend);
-    enum keys_state state = store_read_state(states->store, backend);
-    return state == KEYS_STATE_CLOSED || state == KEYS_STATE_UNKNOWN;
-}
-
 int world_shut_down(struct world *world, struct world_guest *guest)
 {
-    struct guest_states states = {.store = world->store, .guest = guest};
-    int error = toolstack_close(world->store, guest->interface);
+    struct device device = {.interface = guest->interface, .backend_domid = BACKEND_DOMID};
+    struct device_states states;
+    int error = device_close(world->store, &device);
 
     if (!error && world->backend)
-        error = world_await(world, "the backend Closed", backend_closed, &states, WORLD_PATIENCE);
+        error = device_await_closed(world->store, &device, WORLD_PATIENCE, &states);
+    if (error)
+        complain("closing an interface", error);
     int halted = world_halt(world, guest, false);
     if (!error)
         error = halted;
@@ -581,8 +575,12 @@ static int make_folder(struct world *world, const char *folder)
         full = realpath(folder, NULL);
         if (!full)
             return -errno;
-        snprintf(world->folder, sizeof(world->folder), "%s", full);
+        bool fits = strlen(full) < WORLD_FOLDER;
+        if (fits)
+            strcpy(world->folder, full);
         free(full);
+        if (!fits)
+            return -ENAMETOOLONG;
         world->keep = true;
     } else {
         snprintf(world->folder, sizeof(world->folder), "/tmp/xenagg-XXXXXX");

@@ -26,6 +26,7 @@
 
 #define WORLD_GUESTS 16u
 #define WORLD_PATH 192
+#define WORLD_FOLDER 80 /* sockets lie below it, whose paths are short */
 
 /* How long things may take on a busy machine before they count as failed. */
 #define WORLD_PATIENCE 20.0
