@@ -65,7 +65,7 @@ struct guest_load {
 
 /* A delay and what it is made of (mean, s). */
 struct delay_parts {
-    double port;    /* in the port's queue, before the packet is read */
+    double port;    /* in the port's queue, until the packet has been read */
     double fill;    /* until the container is closed */
     double publish; /* the container's copy and notification */
     double ring;    /* until the other side takes the container */
@@ -75,9 +75,10 @@ struct delay_parts {
 
 struct guest_forecast {
     struct delay_parts mean[DIRECTION_COUNT];
-    double forwarding_mean; /* s, rx then tx; 0 where nothing is forwarded */
-    double promised;        /* s, what the promise's scope and percentile come to:
-                               one-way: the worse of the directions in use */
+    double forwarding_mean;                /* s, rx then tx; 0 where nothing is forwarded */
+    double lane_promised[DIRECTION_COUNT]; /* s, each direction at the promise's percentile */
+    double promised;                       /* s, what the promise's scope and percentile come to:
+                                              one-way: the worse of the directions in use */
 };
 
 struct worker_forecast {
