@@ -51,9 +51,10 @@ static bool header_shared(const struct container_builder *builder)
 bool container_fits(const struct container_builder *builder, uint32_t length, uint32_t bytes_limit)
 {
     uint32_t stored = header_shared(builder) ? length - CONTAINER_ETHERNET : length;
+    uint32_t limit = bytes_limit < CONTAINER_BYTES_MAX ? bytes_limit : CONTAINER_BYTES_MAX;
 
     return builder->count < CONTAINER_COUNT_MAX &&
-           builder->bytes + CONTAINER_ENTRY + stored <= bytes_limit;
+           builder->bytes + CONTAINER_ENTRY + stored <= limit;
 }
 
 static void entry_write(uint8_t *at, enum container_kind kind, uint32_t length)
@@ -153,60 +154,72 @@ int container_open(struct container_reader *reader, const uint8_t *bytes, uint32
     return 0;
 }
 
-static int entry_super(struct container_reader *reader, struct container_entry *entry)
+/* A super-frame's offload block lies at *at; moves past it. */
+static int entry_super(const uint8_t **at, const uint8_t *end, struct container_entry *entry)
 {
-    size_t room = (size_t)(reader->end - reader->at);
+    size_t room = (size_t)(end - *at);
 
     if (entry->payload_bytes != sizeof(entry->offload) || room < sizeof(entry->offload))
         return -EPROTO;
-    memcpy(&entry->offload, reader->at, sizeof(entry->offload));
-    room -= sizeof(entry->offload);
-    if (entry->offload.length < CONTAINER_ETHERNET || entry->offload.length > CONTAINER_SUPER_MAX ||
-        entry->offload.length > room)
+    memcpy(&entry->offload, *at, sizeof(entry->offload));
+    if (entry->offload.length < CONTAINER_ETHERNET || entry->offload.length > CONTAINER_SUPER_MAX)
         return -EPROTO;
-    reader->at += sizeof(entry->offload);
+    *at += sizeof(entry->offload);
     entry->payload_bytes = entry->offload.length;
     return 0;
 }
 
 /* An entry that carries its own Ethernet header: the header is cut off its front. */
-static int entry_split(const struct container_reader *reader, struct container_entry *entry)
+static int entry_split(const uint8_t *at, struct container_entry *entry)
 {
     if (entry->payload_bytes < CONTAINER_ETHERNET)
         return -EPROTO;
-    entry->ethernet = reader->at;
-    entry->payload = reader->at + CONTAINER_ETHERNET;
+    entry->ethernet = at;
+    entry->payload = at + CONTAINER_ETHERNET;
     entry->payload_bytes -= CONTAINER_ETHERNET;
     return 0;
 }
 
+/* The entry at *at, which moves behind it. */
+static int entry_read(const struct container_reader *reader, const uint8_t **at,
+                      struct container_entry *entry)
+{
+    uint16_t word;
+
+    if (reader->end - *at < (ptrdiff_t)CONTAINER_ENTRY)
+        return -EPROTO;
+    memcpy(&word, *at, sizeof(word));
+    *at += CONTAINER_ENTRY;
+    entry->kind = (enum container_kind)(word >> KIND_SHIFT);
+    entry->payload_bytes = word & LENGTH_MASK;
+    if (entry->kind >= CONTAINER_KINDS ||
+        (entry->kind == CONTAINER_SUPER && entry_super(at, reader->end, entry) < 0))
+        return -EPROTO;
+    uint32_t stored = entry->payload_bytes;
+    if (stored > (size_t)(reader->end - *at))
+        return -EPROTO;
+    entry->ethernet = reader->header.ethernet;
+    entry->payload = *at;
+    if (entry->kind != CONTAINER_SHARED && entry_split(*at, entry) < 0)
+        return -EPROTO;
+    if (entry->kind != CONTAINER_SUPER &&
+        entry->payload_bytes > CONTAINER_FRAME_MAX - CONTAINER_ETHERNET)
+        return -EPROTO;
+    *at += stored;
+    return 0;
+}
+
+/* Moves only past what fits: an error stays one. */
 int container_next(struct container_reader *reader, struct container_entry *ret)
 {
     struct container_entry entry;
-    uint16_t word;
+    const uint8_t *at = reader->at;
 
     if (reader->left == 0)
-        return reader->at == reader->end ? 0 : -EPROTO;
-    if (reader->end - reader->at < (ptrdiff_t)CONTAINER_ENTRY)
+        return at == reader->end ? 0 : -EPROTO;
+    if (entry_read(reader, &at, &entry) < 0)
         return -EPROTO;
-    memcpy(&word, reader->at, sizeof(word));
-    reader->at += CONTAINER_ENTRY;
-    entry.kind = (enum container_kind)(word >> KIND_SHIFT);
-    entry.payload_bytes = word & LENGTH_MASK;
-    if (entry.kind >= CONTAINER_KINDS ||
-        (entry.kind == CONTAINER_SUPER && entry_super(reader, &entry) < 0))
-        return -EPROTO;
-    uint32_t stored = entry.payload_bytes;
-    if (stored > (size_t)(reader->end - reader->at))
-        return -EPROTO;
-    entry.ethernet = reader->header.ethernet;
-    entry.payload = reader->at;
-    if (entry.kind != CONTAINER_SHARED && entry_split(reader, &entry) < 0)
-        return -EPROTO;
-    if (entry.kind != CONTAINER_SUPER &&
-        entry.payload_bytes > CONTAINER_FRAME_MAX - CONTAINER_ETHERNET)
-        return -EPROTO;
-    reader->at += stored;
+    reader->at = at;
     reader->left--;
     *ret = entry;
     return 1;
