@@ -27,6 +27,22 @@ const char *keys_frontend_dir(struct keys_interface interface, char path[static 
     return path;
 }
 
+int keys_path_interface(const char *path, struct keys_interface *ret)
+{
+    unsigned domid, handle;
+    int end = 0;
+
+    if (sscanf(path, "/local/domain/%*u/backend/" KEYS_CLASS "/%6u/%3u%n", &domid, &handle, &end) !=
+        2)
+        if (sscanf(path, "/local/domain/%6u/device/" KEYS_CLASS "/%3u%n", &domid, &handle, &end) !=
+            2)
+            return -ENOENT;
+    if ((path[end] && path[end] != '/') || domid > KEYS_DOMID_MAX || handle > KEYS_HANDLE_MAX)
+        return -ENOENT;
+    *ret = (struct keys_interface){domid, handle};
+    return 0;
+}
+
 int keys_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret)
 {
     char *end;

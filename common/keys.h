@@ -33,6 +33,12 @@ const char *keys_backend_dir(uint32_t backend_domid, struct keys_interface inter
 /* "/local/domain/<domid>/device/vagg/<handle>" */
 const char *keys_frontend_dir(struct keys_interface interface, char path[static KEYS_PATH]);
 
+/*
+ * The interface that a path below either end's folder belongs to. 0; -ENOENT:
+ * the path is above a single interface, or none of ours.
+ */
+int keys_path_interface(const char *path, struct keys_interface *ret);
+
 /* A decimal number in [min, max], nothing else around it. 0 or -EINVAL. */
 int keys_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret);
 

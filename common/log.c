@@ -14,6 +14,14 @@ static int to_journal(void)
     return getenv("JOURNAL_STREAM") != NULL;
 }
 
+/* What comes from outside may be in a line; it must not speak to a terminal, or fake a line. */
+static void text_tame(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 static const char *level_name(int level)
 {
     return level <= LOG_ERR ? "error: " : level == LOG_WARNING ? "warning: " : "";
@@ -27,6 +35,7 @@ void log_line(int level, const char *subsystem, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    text_tame(text);
     if (to_journal())
         sd_journal_send("PRIORITY=%d", level, "XENAGG_SUBSYSTEM=%s", subsystem, "MESSAGE=%s: %s",
                         subsystem, text, NULL);
@@ -44,6 +53,7 @@ void log_guest(int level, const char *subsystem, uint32_t domid, uint32_t handle
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    text_tame(text);
     if (to_journal())
         sd_journal_send("PRIORITY=%d", level, "XENAGG_SUBSYSTEM=%s", subsystem, "XENAGG_DOMID=%u",
                         domid, "XENAGG_HANDLE=%u", handle, "MESSAGE=%s: guest %u.%u: %s", subsystem,

@@ -20,7 +20,7 @@ struct session_watch {
 
 struct session_options {
     struct event_base *base;
-    const char *subsystem; /* for log lines */
+    const char *subsystem;                         /* for log lines */
     struct session_watch watches[SESSION_WATCHES]; /* ends at a NULL path */
     /* Connected, also again: nothing that was read before holds. May be NULL. */
     void (*on_connect)(void *context);

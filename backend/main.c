@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* xenagg-netback: see xenagg-netback(8). */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "backend/control.h"
+#include "common/keys.h"
+
+static const char usage[] =
+    "Usage: xenagg-netback [OPTION]...\n"
+    "The aggregating network backend: one TAP per guest interface, containers to the guests.\n\n"
+    "  --hypervisor SPEC  how to reach the guests' memory (local:DIR)\n"
+    "  --segment PATH     where to keep the measurements (/run/xenagg/segment)\n"
+    "  --domid N          this domain's number (0)\n"
+    "  --workers N        threads that carry packets, 1 to 16 (1)\n"
+    "  --help, --version\n";
+
+static void on_signal(evutil_socket_t signal, short what, void *context)
+{
+    (void)signal, (void)what;
+    sd_notify(0, "STOPPING=1");
+    control_stop(context);
+}
+
+/* 0, or the exit status + 1. */
+static int options_parse(int argc, char **argv, struct control_options *ret)
+{
+    static const struct option options[] = {{"hypervisor", required_argument, NULL, 'H'},
+                                            {"segment", required_argument, NULL, 's'},
+                                            {"domid", required_argument, NULL, 'd'},
+                                            {"workers", required_argument, NULL, 'w'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {0}};
+    unsigned long number = 0;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'H')
+            ret->hypervisor = optarg;
+        else if (option == 's')
+            ret->segment = optarg;
+        else if (option == 'd' && keys_number(optarg, 0, KEYS_DOMID_MAX, &number) == 0)
+            ret->domid = (uint32_t)number;
+        else if (option == 'w' && keys_number(optarg, 1, CONTROL_WORKERS_MAX, &number) == 0)
+            ret->workers = (unsigned)number;
+        else if (option == 'h' || option == 'v') {
+            fputs(option == 'h' ? usage : "xenagg-netback " XENAGG_VERSION "\n", stdout);
+            return 1;
+        } else {
+            if (option == 'd' || option == 'w')
+                fprintf(stderr, "xenagg-netback: --%s: \"%s\" is out of its range\n",
+                        option == 'd' ? "domid" : "workers", optarg);
+            return 3;
+        }
+    }
+    if (optind < argc || !ret->hypervisor) {
+        fputs(optind < argc ? "xenagg-netback: too many arguments\n"
+                            : "xenagg-netback: --hypervisor is needed\n",
+              stderr);
+        return 3;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct control_options options = {.segment = "/run/xenagg/segment", .workers = 1};
+    struct control *control;
+    int status = options_parse(argc, argv, &options);
+
+    if (status)
+        return status - 1;
+    signal(SIGPIPE, SIG_IGN);
+    options.base = event_base_new();
+    if (!options.base || control_new(&options, &control) < 0)
+        return EXIT_FAILURE;
+    struct event *term = evsignal_new(options.base, SIGTERM, on_signal, control);
+    struct event *interrupt = evsignal_new(options.base, SIGINT, on_signal, control);
+    event_add(term, NULL);
+    event_add(interrupt, NULL);
+    sd_notify(0, "READY=1");
+    event_base_dispatch(options.base);
+    event_free(term);
+    event_free(interrupt);
+    control_free(control);
+    event_base_free(options.base);
+    return EXIT_SUCCESS;
+}

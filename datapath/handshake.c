@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath/handshake.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#define REFERENCES_TEXT 4096
+#define TRIES 20
+
+static int references_write(struct store *store, const char *dir, const char *key,
+                            const uint32_t *references, uint32_t count)
+{
+    char text[REFERENCES_TEXT];
+    size_t length = 0;
+
+    for (uint32_t i = 0; i < count && length < sizeof(text); i++)
+        length +=
+            (size_t)snprintf(text + length, sizeof(text) - length, i ? " %u" : "%u", references[i]);
+    return length < sizeof(text) ? store_write(store, dir, key, text) : -E2BIG;
+}
+
+static int offer_write(struct store *store, const char *dir, const struct handshake_offer *offer)
+{
+    uint32_t pages = 1u << offer->order;
+    int error = references_write(store, dir, "rx-ring-refs", offer->rx, pages);
+
+    if (!error)
+        error = references_write(store, dir, "tx-ring-refs", offer->tx, pages);
+    if (!error)
+        error = store_writef(store, dir, "ring-page-order", "%u", offer->order);
+    if (!error)
+        error = store_writef(store, dir, "control-ref", "%u", offer->control_reference);
+    if (!error)
+        error = store_writef(store, dir, "event-channel", "%u", offer->channel_port);
+    return error ? error : store_write_state(store, dir, KEYS_STATE_INITIALISED);
+}
+
+int handshake_write(struct store *store, const char *frontend_dir,
+                    const struct handshake_offer *offer)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        int error = store_begin(store);
+        if (error)
+            return error;
+        error = offer_write(store, frontend_dir, offer);
+        if (error) {
+            store_abort(store);
+            return error;
+        }
+        error = store_commit(store);
+        if (error != -EAGAIN)
+            return error;
+    }
+    return -EAGAIN;
+}
+
+/* Exactly `count` numbers, one blank between two. */
+static int references_parse(const char *text, uint32_t count, uint32_t *ret)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char *end;
+        if (!isdigit((unsigned char)*text))
+            return -EINVAL;
+        errno = 0;
+        unsigned long value = strtoul(text, &end, 10);
+        if (errno || value > UINT32_MAX || *end != (i + 1 < count ? ' ' : '\0'))
+            return -EINVAL;
+        ret[i] = (uint32_t)value;
+        text = end + 1;
+    }
+    return 0;
+}
+
+static int references_read(struct store *store, const char *dir, const char *key, uint32_t count,
+                           uint32_t *ret)
+{
+    char text[REFERENCES_TEXT];
+    int length = store_read(store, dir, key, text, sizeof(text));
+
+    return length < 0 ? length : references_parse(text, count, ret);
+}
+
+static int number_read(struct store *store, const char *dir, const char *key, unsigned long min,
+                       unsigned long max, uint32_t *ret)
+{
+    unsigned long value;
+    int error = store_read_number(store, dir, key, min, max, &value);
+
+    if (!error)
+        *ret = (uint32_t)value;
+    return error;
+}
+
+int handshake_read(struct store *store, const char *frontend_dir, struct handshake_offer *ret,
+                   const char **ret_key)
+{
+    const char *key = "ring-page-order";
+    int error = number_read(store, frontend_dir, key, RING_ORDER_MIN, RING_ORDER_MAX, &ret->order);
+
+    if (!error)
+        error = number_read(store, frontend_dir, key = "control-ref", 0, UINT32_MAX,
+                            &ret->control_reference);
+    if (!error)
+        error = number_read(store, frontend_dir, key = "event-channel", 0, UINT32_MAX,
+                            &ret->channel_port);
+    if (!error)
+        error =
+            references_read(store, frontend_dir, key = "rx-ring-refs", 1u << ret->order, ret->rx);
+    if (!error)
+        error =
+            references_read(store, frontend_dir, key = "tx-ring-refs", 1u << ret->order, ret->tx);
+    *ret_key = key;
+    return error == -E2BIG ? -EINVAL : error;
+}
+
+int handshake_mac_parse(const char *text, uint8_t ret[static 6])
+{
+    unsigned byte[6];
+    int used = 0;
+
+    if (strlen(text) != 17 ||
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
+               &byte[5], &used) != 6 ||
+        used != 17 || (byte[0] & 1))
+        return -EINVAL;
+    for (int i = 0; i < 6; i++)
+        ret[i] = (uint8_t)byte[i];
+    return 0;
+}
+
+static void malformed_say(struct keys_interface interface, const char *dir, const char *name,
+                          const char *text, char said[static 16])
+{
+    if (strncmp(said, text, 15) == 0 && said[0])
+        return;
+    snprintf(said, 16, "%.15s", text);
+    log_guest(LOG_WARNING, "store", interface.domid, interface.handle,
+              "%s/%s: \"%.15s\" is not a value for it; the last good one stays", dir, name, text);
+}
+
+void handshake_tuning(struct store *store, const char *backend_dir, const char *direction,
+                      struct keys_interface interface, struct keys_tuning *tuning,
+                      struct handshake_said *said)
+{
+    char name[40], text[32];
+
+    for (int field = 0; field < KEYS_TUNING_FIELDS; field++) {
+        keys_tuning_name(direction, (enum keys_tuning_field)field, name);
+        int length = store_read(store, backend_dir, name, text, sizeof(text));
+        if (length == -E2BIG) {
+            malformed_say(interface, backend_dir, name, "(too long)", said->text[field]);
+        } else if (length >= 0 &&
+                   keys_tuning_set(tuning, (enum keys_tuning_field)field, text) < 0) {
+            malformed_say(interface, backend_dir, name, length ? text : "(empty)",
+                          said->text[field]);
+        } else if (length >= 0) {
+            said->text[field][0] = '\0';
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* xenagg-netfront: see xenagg-netfront(8). */
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/ring.h"
+#include "frontend/device.h"
+
+static const char usage[] =
+    "Usage: xenagg-netfront [OPTION]...\n"
+    "The guest's unloader: an interface whose packets cross in containers.\n\n"
+    "  --hypervisor SPEC  how to share memory with the backend (local:DIR)\n"
+    "  --domid N          this guest's number\n"
+    "  --handle N         which of its interfaces, 0 to 255 (0)\n"
+    "  --interface NAME   name of the interface to make (xagg0)\n"
+    "  --ring-order N     2^N pages in each ring, 6 to 8 (6)\n"
+    "  --help, --version\n";
+
+static void on_signal(evutil_socket_t signal, short what, void *context)
+{
+    (void)signal, (void)what;
+    sd_notify(0, "STOPPING=1");
+    device_stop(context);
+}
+
+struct number_option {
+    const char *name;
+    unsigned long min, max;
+    uint32_t *ret;
+};
+
+static int number_parse(const struct number_option *option, const char *text)
+{
+    unsigned long value;
+
+    if (keys_number(text, option->min, option->max, &value) < 0) {
+        fprintf(stderr, "xenagg-netfront: --%s: \"%s\" is not a number from %lu to %lu\n",
+                option->name, text, option->min, option->max);
+        return -1;
+    }
+    *option->ret = (uint32_t)value;
+    return 0;
+}
+
+static bool options_complete(int argc, const struct device_options *options)
+{
+    const char *what = optind < argc                        ? "too many arguments"
+                       : !options->hypervisor               ? "--hypervisor is needed"
+                       : options->id.domid > KEYS_DOMID_MAX ? "--domid is needed"
+                                                            : NULL;
+    if (what)
+        fprintf(stderr, "xenagg-netfront: %s\n", what);
+    return !what;
+}
+
+/* 0, or the exit status + 1. */
+static int options_parse(int argc, char **argv, struct device_options *ret)
+{
+    const struct number_option numbers[] = {
+        {"domid", 0, KEYS_DOMID_MAX, &ret->id.domid},
+        {"handle", 0, KEYS_HANDLE_MAX, &ret->id.handle},
+        {"ring-order", RING_ORDER_MIN, RING_ORDER_MAX, &ret->ring_order},
+    };
+    static const struct option options[] = {
+        {"domid", required_argument, NULL, 0},       {"handle", required_argument, NULL, 1},
+        {"ring-order", required_argument, NULL, 2},  {"hypervisor", required_argument, NULL, 'H'},
+        {"interface", required_argument, NULL, 'i'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},         {0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option >= 0 && option <= 2 && number_parse(&numbers[option], optarg) < 0)
+            return 3;
+        if (option == 'H')
+            ret->hypervisor = optarg;
+        if (option == 'i')
+            ret->interface = optarg;
+        if (option == '?')
+            return 3;
+        if (option == 'h' || option == 'v') {
+            fputs(option == 'h' ? usage : "xenagg-netfront " XENAGG_VERSION "\n", stdout);
+            return 1;
+        }
+    }
+    return options_complete(argc, ret) ? 0 : 3;
+}
+
+int main(int argc, char **argv)
+{
+    struct device_options options = {
+        .interface = "xagg0", .id.domid = UINT32_MAX, .ring_order = RING_ORDER_MIN};
+    struct device *device;
+    int status = options_parse(argc, argv, &options);
+
+    if (status)
+        return status - 1;
+    signal(SIGPIPE, SIG_IGN);
+    options.base = event_base_new();
+    if (!options.base || device_new(&options, &device) < 0)
+        return EXIT_FAILURE;
+    struct event *term = evsignal_new(options.base, SIGTERM, on_signal, device);
+    struct event *interrupt = evsignal_new(options.base, SIGINT, on_signal, device);
+    event_add(term, NULL);
+    event_add(interrupt, NULL);
+    sd_notify(0, "READY=1");
+    event_base_dispatch(options.base);
+    event_free(term);
+    event_free(interrupt);
+    device_free(device);
+    event_base_free(options.base);
+    return EXIT_SUCCESS;
+}
