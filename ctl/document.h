@@ -9,6 +9,7 @@ enum value_kind {
     VALUE_NONE,
     VALUE_TEXT,
     VALUE_COUNT,
+    VALUE_TIME,
     VALUE_RATE,
     VALUE_DURATION,
     VALUE_SHARE,
@@ -29,7 +30,8 @@ struct table {
     const char *key, *title, *empty;
     const struct writer_column *columns;
     size_t width;  /* number of columns */
-    bool record;   /* one row, printed downwards */
+    bool record;   /* one row: an object, not a list of them */
+    bool down;     /* people read it downwards */
     size_t values; /* in `value`, row by row; rows * width where complete */
     size_t rows;
     struct value *value;

@@ -9,9 +9,13 @@ static const struct command {
     const char *name, *summary, *usage;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {"status", "what each VM is promised and gets", "status [VM] [OPTION...]", ctl_status},
+    {"history", "what was predicted, measured and decided", "history [OPTION...]", ctl_history},
     {"attach", "give a VM an interface, as a toolstack does", "attach VM|DOMID [OPTION...]",
      ctl_attach},
     {"detach", "take it away again, in order", "detach VM|DOMID [OPTION...]", ctl_detach},
+    {"check-config", "check a configuration file of xenaggd", "check-config [FILE] [OPTION...]",
+     ctl_check_config},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ctl/options.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,13 +31,39 @@ static const struct option_spec *find(const struct option_set *set, const char *
     return NULL;
 }
 
+/* In minutes or days, where nobody would think of metres or write "min". */
+static int span_parse(const char *text, double *ret)
+{
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'m', 60}, {'d', 86400}};
+    char hours[32];
+    double value;
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < 2; i++) {
+        if (length < 2 || length >= sizeof(hours) - 1 || text[length - 1] != units[i].unit ||
+            !isdigit((unsigned char)text[length - 2]))
+            continue;
+        snprintf(hours, sizeof(hours), "%.*sh", (int)length - 1, text);
+        if (duration_parse(hours, &value))
+            return -EINVAL;
+        *ret = value / 3600 * units[i].seconds;
+        return 0;
+    }
+    return duration_parse(text, ret);
+}
+
 static bool set_duration(const struct option_spec *spec, const char *text)
 {
     double seconds;
+    bool span = spec->kind == OPTION_SPAN;
 
-    if (duration_parse(text, &seconds) || (spec->kind == OPTION_INTERVAL && seconds <= 0)) {
-        ctl_error("--%s: '%s' is not a duration; write a number and a unit, as in 250ms or 10min",
-                  spec->name, text);
+    if ((span ? span_parse(text, &seconds) : duration_parse(text, &seconds)) ||
+        (spec->kind == OPTION_INTERVAL && seconds <= 0)) {
+        ctl_error("--%s: '%s' is not a duration; write a number and a unit, as in %s", spec->name,
+                  text, span ? "90s, 10m or 2d" : "250ms or 10s");
         return false;
     }
     *(double *)spec->target = seconds;
@@ -62,6 +90,7 @@ static bool set_value(const struct option_spec *spec, const char *text)
     case OPTION_NUMBER:
         return set_number(spec, text);
     case OPTION_DURATION:
+    case OPTION_SPAN:
     case OPTION_INTERVAL:
         return set_duration(spec, text);
     }

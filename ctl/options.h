@@ -14,6 +14,7 @@ enum option_kind {
     OPTION_TEXT,     /* const char * */
     OPTION_NUMBER,   /* unsigned long, in [min, max] */
     OPTION_DURATION, /* double, seconds; "250ms" */
+    OPTION_SPAN,     /* double, seconds; a duration, also as "10m" or "2d" */
     OPTION_INTERVAL, /* double, seconds above 0; where the value is left out, `min` seconds */
 };
 

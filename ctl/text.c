@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const char *clean_one(unsigned char c, char piece[static 5])
 {
@@ -56,5 +57,40 @@ const char *text_number(double number, char ret[static TEXT_NUMBER])
     if (i == 3 && value == rint(value))
         digits = 0;
     snprintf(ret, TEXT_NUMBER, "%.*f%s", digits, value, prefixes[i].name);
+    return ret;
+}
+
+const char *text_span(double seconds, char ret[static TEXT_NUMBER])
+{
+    static const struct unit {
+        double seconds;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+
+    if (!isfinite(seconds) || seconds < 0) {
+        snprintf(ret, TEXT_NUMBER, "-");
+        return ret;
+    }
+    seconds = floor(seconds);
+    while (i < 3 && seconds < units[i].seconds)
+        i++;
+    double whole = floor(seconds / units[i].seconds);
+    double rest = i < 3 ? floor((seconds - whole * units[i].seconds) / units[i + 1].seconds) : 0;
+    if (rest > 0)
+        snprintf(ret, TEXT_NUMBER, "%.0f%s %.0f%s", whole, units[i].name, rest, units[i + 1].name);
+    else
+        snprintf(ret, TEXT_NUMBER, "%.0f%s", whole, units[i].name);
+    return ret;
+}
+
+const char *text_time(double epoch, char *ret, size_t size)
+{
+    time_t seconds = (time_t)epoch;
+    struct tm local;
+
+    if (!isfinite(epoch) || fabs(epoch) > 1e12 || !localtime_r(&seconds, &local) ||
+        !strftime(ret, size, "%Y-%m-%d %H:%M:%S", &local))
+        snprintf(ret, size, "-");
     return ret;
 }

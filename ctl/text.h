@@ -21,4 +21,10 @@ const char *text_clean(const char *text, char *ret, size_t size);
 /* Three significant digits and a prefix: "950", "41.2k", "3.07M". Returns `ret`. */
 const char *text_number(double number, char ret[static TEXT_NUMBER]);
 
+/* A long time in its two largest units: "45s", "12min 5s", "3h 12min", "5d 3h". Returns `ret`. */
+const char *text_span(double seconds, char ret[static TEXT_NUMBER]);
+
+/* Seconds since the epoch as local time, "2024-05-01 12:03:45". Returns `ret`. */
+const char *text_time(double epoch, char *ret, size_t size);
+
 #endif

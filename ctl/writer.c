@@ -105,9 +105,19 @@ void writer_table(struct writer *writer, const char *key, const char *title, con
 void writer_record(struct writer *writer, const char *key, const char *title,
                    const struct writer_column *columns, size_t count)
 {
+    table_add(writer, (struct table){.key = key,
+                                     .title = title,
+                                     .columns = columns,
+                                     .width = count,
+                                     .record = true,
+                                     .down = true});
+}
+
+void writer_line(struct writer *writer, const char *key, const struct writer_column *columns,
+                 size_t count)
+{
     table_add(writer,
-              (struct table){
-                  .key = key, .title = title, .columns = columns, .width = count, .record = true});
+              (struct table){.key = key, .columns = columns, .width = count, .record = true});
 }
 
 void writer_row(struct writer *writer)
@@ -158,6 +168,11 @@ void writer_count(struct writer *writer, uint64_t count)
 static void real_add(struct writer *writer, enum value_kind kind, double number)
 {
     value_add(writer, (struct value){.kind = isnan(number) ? VALUE_NONE : kind, .number = number});
+}
+
+void writer_time(struct writer *writer, double epoch)
+{
+    real_add(writer, VALUE_TIME, epoch);
 }
 
 void writer_rate(struct writer *writer, double per_second)

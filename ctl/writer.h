@@ -22,7 +22,7 @@ enum writer_format {
 };
 
 struct writer_column {
-    const char *key;   /* JSON; the unit is part of it where there is one: "delay_s" */
+    const char *key;   /* programs; its unit is part of it: "delay_s"; NULL: for people only */
     const char *title; /* people; NULL: for programs only */
 };
 
@@ -46,6 +46,10 @@ void writer_table(struct writer *writer, const char *key, const char *title, con
 void writer_record(struct writer *writer, const char *key, const char *title,
                    const struct writer_column *columns, size_t count);
 
+/* A record that people read as a row under a head. */
+void writer_line(struct writer *writer, const char *key, const struct writer_column *columns,
+                 size_t count);
+
 /*
  * A row of the last table or record; then one value for each of its columns, in
  * their order. NAN is as good as writer_none.
@@ -53,6 +57,7 @@ void writer_record(struct writer *writer, const char *key, const char *title,
 void writer_row(struct writer *writer);
 void writer_text(struct writer *writer, const char *text); /* NULL: none */
 void writer_count(struct writer *writer, uint64_t count);
+void writer_time(struct writer *writer, double epoch); /* s; people read local time */
 void writer_rate(struct writer *writer, double per_second);
 void writer_duration(struct writer *writer, double seconds);
 void writer_share(struct writer *writer, double share);

@@ -26,6 +26,7 @@ static json_t *value_json(const struct value *value)
         return json_integer((json_int_t)value->count);
     case VALUE_FLAG:
         return json_boolean(value->flag);
+    case VALUE_TIME:
     case VALUE_RATE:
     case VALUE_DURATION:
     case VALUE_SHARE:
@@ -40,7 +41,8 @@ static json_t *row_json(const struct table *table, size_t row)
     json_t *object = json_object();
 
     for (size_t column = 0; object && column < table->width; column++)
-        if (json_object_set_new(object, table->columns[column].key,
+        if (table->columns[column].key &&
+            json_object_set_new(object, table->columns[column].key,
                                 value_json(&table->value[row * table->width + column]))) {
             json_decref(object);
             return NULL;

@@ -31,6 +31,9 @@ static const char *cell(const struct value *value, char *ret, size_t size)
     case VALUE_COUNT:
         snprintf(ret, size, "%llu", (unsigned long long)value->count);
         break;
+    case VALUE_TIME:
+        text_time(value->number, ret, size);
+        break;
     case VALUE_RATE:
         snprintf(ret, size, "%s/s", text_number(value->number, number));
         break;
@@ -49,7 +52,7 @@ static const char *cell(const struct value *value, char *ret, size_t size)
 
 static bool is_words(const struct value *value)
 {
-    return value->kind == VALUE_TEXT || value->kind == VALUE_FLAG;
+    return value->kind == VALUE_TEXT || value->kind == VALUE_FLAG || value->kind == VALUE_TIME;
 }
 
 struct layout {
@@ -165,7 +168,7 @@ static int print_one(const struct table *table, FILE *file, bool colours)
             fprintf(file, "%s\n", table->empty);
         return 0;
     }
-    if (!table->record)
+    if (!table->down)
         return print_table(table, file, colours);
     print_record(table, file, colours);
     return 0;

@@ -102,11 +102,10 @@ static void entry_write(struct unloader *unloader, struct port *port,
 
     unloader->done++;
     /* Super-frames were not announced by this end: refused, the rest goes on. */
-    if (entry->kind == CONTAINER_SUPER) {
+    if (entry->kind == CONTAINER_SUPER || port_write(port, frame) < 0) {
         unloader->stats.refused++;
         return;
     }
-    port_write(port, frame);
     unloader->stats.packets++;
     unloader->stats.bytes += CONTAINER_ETHERNET + entry->payload_bytes;
 }
@@ -154,9 +153,6 @@ static int entries_write(struct unloader *unloader, struct port *port, uint64_t 
         if (unloader->done % CHECK_PACKETS == 0 && clock_ns() >= until_ns)
             break;
     }
-    unsigned refused = port_flush(port);
-    unloader->stats.refused += refused;
-    unloader->stats.packets -= refused;
     return more;
 }
 

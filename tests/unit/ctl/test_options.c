@@ -15,7 +15,7 @@ static struct {
     bool flag;
     const char *text;
     unsigned long number;
-    double duration, interval;
+    double duration, interval, span;
 } given;
 
 static const struct option_spec specs[] = {
@@ -24,6 +24,7 @@ static const struct option_spec specs[] = {
     {"number", OPTION_NUMBER, "N", "a number", &given.number, 2, 9},
     {"duration", OPTION_DURATION, "D", "a duration", &given.duration, 0, 0},
     {"interval", OPTION_INTERVAL, "[D]", "a duration, or one second", &given.interval, 1, 0},
+    {"span", OPTION_SPAN, "D", "a long duration", &given.span, 0, 0},
 };
 static const struct option_set set = {.command = "try",
                                       .operands = "A [B]",
@@ -77,6 +78,25 @@ static void test_interval(void **state)
     assert_int_equal(parse((const char *[WORDS]){"try", "vm", "--interval=0s"}), CTL_USAGE);
 }
 
+static void test_span(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        double seconds;
+    } good[] = {{"--span=10m", 600},   {"--span=2d", 172800},  {"--span=1.5d", 129600},
+                {"--span=10min", 600}, {"--span=250ms", 0.25}, {"--span=90s", 90}};
+    static const char *const bad[] = {"--span=m",  "--span=10",  "--span=-1m",
+                                      "--span=1w", "--span=1dd", "--span=9999999999d"};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(parse((const char *[WORDS]){"try", "a", good[i].word}), -1);
+        assert_float_equal(given.span, good[i].seconds, 1e-9);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(parse((const char *[WORDS]){"try", "a", bad[i]}), CTL_USAGE);
+}
+
 static void test_operands(void **state)
 {
     (void)state;
@@ -112,8 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_interval),
-        cmocka_unit_test(test_operands),  cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_span),      cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

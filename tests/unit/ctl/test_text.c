@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/text.h"
@@ -58,12 +59,46 @@ static void test_number(void **state)
         assert_string_equal(text_number(cases[i].number, text), cases[i].text);
 }
 
+static void test_span(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {{0, "0s"},
+                 {59.9, "59s"},
+                 {60, "1min"},
+                 {65, "1min 5s"},
+                 {3600 * 3, "3h"},
+                 {3600 * 3 + 720, "3h 12min"},
+                 {86400 * 5, "5d"},
+                 {86400 * 5 + 59, "5d"},
+                 {86400 * 400 + 7200, "400d 2h"},
+                 {-1, "-"},
+                 {NAN, "-"}};
+    char text[TEXT_NUMBER];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(text_span(cases[i].seconds, text), cases[i].text);
+}
+
+static void test_time(void **state)
+{
+    (void)state;
+    char text[32];
+
+    setenv("TZ", "UTC", 1);
+    assert_string_equal(text_time(1700000000.9, text, sizeof(text)), "2023-11-14 22:13:20");
+    assert_string_equal(text_time(NAN, text, sizeof(text)), "-");
+    assert_string_equal(text_time(1e300, text, sizeof(text)), "-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_clean_cuts),
-        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_clean),  cmocka_unit_test(test_clean_cuts),
+        cmocka_unit_test(test_number), cmocka_unit_test(test_span),
+        cmocka_unit_test(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,34 @@ static void test_json(void **state)
     free(text);
 }
 
+/* A line is an object for programs and a row under a head for people; its times are local. */
+static void test_line(void **state)
+{
+    (void)state;
+    static const struct writer_column when[] = {{"time", "TIME"}, {NULL, "UP"}, {"up_s", NULL}};
+    static const char *const expected[] = {
+        [WRITER_PEOPLE] = "TIME                 UP\n2023-11-14 22:13:20  5s\n",
+        [WRITER_JSON_LINES] = "{\"at\":{\"time\":1700000000.0,\"up_s\":5.0}}\n"};
+
+    setenv("TZ", "UTC", 1);
+    for (int format = WRITER_PEOPLE; format <= WRITER_JSON_LINES; format += WRITER_JSON_LINES) {
+        char *text;
+        size_t size;
+        FILE *file = open_memstream(&text, &size);
+        struct writer *writer = writer_new((enum writer_format)format);
+        writer_line(writer, "at", when, 3);
+        writer_row(writer);
+        writer_time(writer, 1.7e9);
+        writer_text(writer, "5s");
+        writer_duration(writer, 5);
+        assert_int_equal(writer_print(writer, file, false), 0);
+        fclose(file);
+        assert_string_equal(text, expected[format]);
+        free(text);
+        writer_free(writer);
+    }
+}
+
 static void test_json_not_utf8(void **state)
 {
     (void)state;
@@ -184,9 +212,13 @@ static void test_full_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_people),      cmocka_unit_test(test_people_colours),
-        cmocka_unit_test(test_json),        cmocka_unit_test(test_json_not_utf8),
-        cmocka_unit_test(test_print_twice), cmocka_unit_test(test_long_names_are_cut),
+        cmocka_unit_test(test_people),
+        cmocka_unit_test(test_people_colours),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_line),
+        cmocka_unit_test(test_json_not_utf8),
+        cmocka_unit_test(test_print_twice),
+        cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_full_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* xenaggctl status: what the daemon sees and decides now, once or again and again. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/duration.h"
+#include "ctl/control.h"
+#include "ctl/ctl.h"
+#include "ctl/options.h"
+#include "ctl/places.h"
+#include "ctl/print.h"
+#include "ctl/promise.h"
+#include "ctl/text.h"
+
+#define MICRO 1e-6
+#define NANO 1e-9
+#define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
+
+static const struct writer_column daemon_columns[] = {
+    {"version", "XENAGGD"},
+    {"pid", "PROCESS"},
+    {NULL, "UP"},
+    {"up_s", NULL},
+    {"interval_s", "TICK"},
+    {"tick_mean_s", "TAKES"},
+    {"tick_max_s", "AT MOST"},
+    {"config", NULL},
+    {"segment", NULL},
+    {"history", NULL},
+    {"time", NULL},
+};
+
+static const struct writer_column worker_columns[] = {
+    {"worker", "WORKER"},
+    {"interfaces", "INTERFACES"},
+    {"utilisation", "USED"},
+    {"predicted_utilisation", "PREDICTED"},
+    {"container_rate", "CONTAINERS"},
+    {"stable", "STABLE"},
+};
+
+static const struct writer_column interface_columns[] = {
+    {"vm", "VM"},
+    {"domid", NULL},
+    {"handle", "IF"},
+    {"worker", NULL},
+    {"state", "STATE"},
+    {"sizing", NULL},
+    {NULL, "PROMISE"},
+    {"promise_s", NULL},
+    {"percentile", NULL},
+    {"scope", NULL},
+    {"predicted_s", "PREDICTED"},
+    {"measured_s", "MEASURED"},
+    {"expected_s", NULL},
+    {"least_s", "LEAST"},
+    {"kept", "KEPT"},
+    {"kept_share", "SHARE"},
+    {"windows", "WINDOWS"},
+    {"utilisation", "USED"},
+    {"forwarded", NULL},
+    {"reason", NULL},
+};
+
+static const struct writer_column direction_columns[] = {
+    {"vm", "VM"},
+    {"domid", NULL},
+    {"handle", "IF"},
+    {"direction", "DIR"},
+    {"rate", "RATE"},
+    {"rate_error", NULL},
+    {"packets", "SIZE"},
+    {"timeout_s", "TIMEOUT"},
+    {"packets_per_container", "FILLED"},
+    {"predicted_s", "PREDICTED"},
+    {"measured_s", "MEASURED"},
+    {"p99_s", "P99"},
+    {"dropped", "DROPPED"},
+    {"packet_count", NULL},
+    {"container_count", NULL},
+};
+
+static void trouble_note(struct writer *writer, const char *what, const json_t *object)
+{
+    const char *error = control_text(object, "error");
+
+    if (error)
+        writer_note(writer, "trouble with the %s: %s", what, error);
+}
+
+static void daemon_write(struct writer *writer, const json_t *answer)
+{
+    const json_t *daemon = json_object_get(answer, "daemon");
+    const json_t *ticks = json_object_get(daemon, "ticks");
+    double up = (double)time(NULL) - control_number(daemon, "started", 1);
+    char text[TEXT_NUMBER];
+
+    writer_line(writer, "daemon", daemon_columns, COLUMNS(daemon_columns));
+    writer_row(writer);
+    writer_text(writer, control_text(answer, "version"));
+    control_write_count(writer, daemon, "pid");
+    writer_text(writer, text_span(up, text));
+    writer_duration(writer, up);
+    writer_duration(writer, control_number(answer, "interval", 1));
+    writer_duration(writer, control_number(ticks, "mean_us", MICRO));
+    writer_duration(writer, control_number(ticks, "max_us", MICRO));
+    writer_text(writer, control_text(json_object_get(daemon, "config"), "path"));
+    writer_text(writer, control_text(json_object_get(daemon, "segment"), "path"));
+    writer_text(writer, control_text(json_object_get(daemon, "history"), "path"));
+    writer_time(writer, control_number(answer, "time", 1));
+}
+
+static void daemon_notes(struct writer *writer, const json_t *answer)
+{
+    const json_t *daemon = json_object_get(answer, "daemon");
+    double dropped = control_number(json_object_get(daemon, "history"), "dropped", 1);
+
+    trouble_note(writer, "configuration file (the one read before stays in force)",
+                 json_object_get(daemon, "config"));
+    trouble_note(writer, "measurements", json_object_get(daemon, "segment"));
+    trouble_note(writer, "xenstore", json_object_get(daemon, "store"));
+    trouble_note(writer, "history", json_object_get(daemon, "history"));
+    if (dropped > 0)
+        writer_note(writer, "%.0f ticks are missing in the history", dropped);
+}
+
+static void workers_write(struct writer *writer, const json_t *workers)
+{
+    const json_t *worker;
+    size_t i;
+
+    writer_table(writer, "workers", NULL, "No worker of a backend is measured.", worker_columns,
+                 COLUMNS(worker_columns));
+    json_array_foreach(workers, i, worker)
+    {
+        const json_t *stable = json_object_get(worker, "stable");
+        writer_row(writer);
+        control_write_count(writer, worker, "worker");
+        control_write_count(writer, worker, "interfaces");
+        writer_share(writer, control_number(worker, "utilisation", 1));
+        writer_share(writer, control_number(worker, "predicted_utilisation", 1));
+        writer_rate(writer, control_number(worker, "container_rate", 1));
+        if (json_is_boolean(stable)) {
+            writer_flag(writer, json_is_true(stable), "yes", "no");
+            writer_mood(writer, json_is_true(stable) ? WRITER_PLAIN : WRITER_BAD);
+        } else {
+            writer_none(writer);
+        }
+    }
+}
+
+static void state_write(struct writer *writer, const char *state)
+{
+    enum writer_mood mood = WRITER_PLAIN;
+
+    if (state && !strcmp(state, "unattainable"))
+        mood = WRITER_BAD;
+    else if (state && !strcmp(state, "stale"))
+        mood = WRITER_DIM;
+    writer_text(writer, state);
+    writer_mood(writer, mood);
+}
+
+static void promise_write(struct writer *writer, const json_t *promise)
+{
+    double delay = control_number(promise, "delay_us", MICRO);
+    double percentile = control_number(promise, "percentile", 1);
+    const char *scope = control_text(promise, "scope");
+    char text[PROMISE_TEXT];
+
+    writer_text(writer, promise_text(delay, percentile, scope ? scope : "?", text));
+    writer_duration(writer, delay);
+    writer_number(writer, percentile);
+    writer_text(writer, scope);
+}
+
+static void kept_write(struct writer *writer, const json_t *interface)
+{
+    const json_t *kept = json_object_get(interface, "kept");
+
+    if (json_is_boolean(kept)) {
+        writer_flag(writer, json_is_true(kept), "yes", "no");
+        writer_mood(writer, json_is_true(kept) ? WRITER_GOOD : WRITER_BAD);
+    } else {
+        writer_none(writer);
+    }
+    writer_share(writer, control_number(interface, "kept_share", 1));
+    control_write_count(writer, interface, "windows");
+}
+
+static void interface_write(struct writer *writer, const json_t *interface)
+{
+    writer_row(writer);
+    writer_text(writer, control_text(interface, "name"));
+    control_write_count(writer, interface, "domid");
+    control_write_count(writer, interface, "handle");
+    control_write_count(writer, interface, "worker");
+    state_write(writer, control_text(interface, "state"));
+    writer_text(writer, control_text(interface, "sizing"));
+    promise_write(writer, json_object_get(interface, "promise"));
+    writer_duration(writer, control_number(interface, "predicted_us", MICRO));
+    writer_duration(writer, control_number(interface, "measured_us", MICRO));
+    writer_duration(writer, control_number(interface, "expected_us", MICRO));
+    writer_duration(writer, control_number(interface, "least_us", MICRO));
+    kept_write(writer, interface);
+    writer_share(writer, control_number(interface, "utilisation", 1));
+    writer_number(writer, control_number(interface, "forwarded", 1));
+    writer_text(writer, control_text(interface, "reason"));
+}
+
+/* Packets lost for whatever reason, since `seconds`; NAN where nothing is known. */
+static double dropped_sum(const json_t *lane)
+{
+    static const char *const reasons[] = {"ring", "size", "port", "refused", "lost"};
+    const json_t *dropped = json_object_get(lane, "dropped");
+    double sum = 0;
+
+    for (size_t i = 0; i < COLUMNS(reasons); i++)
+        sum += control_number(dropped, reasons[i], 1);
+    return sum;
+}
+
+static void direction_write(struct writer *writer, const json_t *interface, const char *direction)
+{
+    const json_t *lane = json_object_get(interface, direction);
+    double dropped = dropped_sum(lane);
+
+    writer_row(writer);
+    writer_text(writer, control_text(interface, "name"));
+    control_write_count(writer, interface, "domid");
+    control_write_count(writer, interface, "handle");
+    writer_text(writer, direction);
+    writer_rate(writer, control_number(lane, "rate", 1));
+    writer_rate(writer, control_number(lane, "rate_error", 1));
+    control_write_count(writer, lane, "packets");
+    writer_duration(writer, control_number(lane, "timeout_us", MICRO));
+    writer_number(writer, control_number(lane, "packets_per_container", 1));
+    writer_duration(writer, control_number(json_object_get(lane, "predicted"), "total_us", MICRO));
+    writer_duration(writer, control_number(json_object_get(lane, "measured"), "total_us", MICRO));
+    writer_duration(writer, control_number(json_object_get(lane, "measured"), "p99_us", MICRO));
+    writer_number(writer, dropped);
+    writer_mood(writer, dropped > 0 ? WRITER_BAD : WRITER_PLAIN);
+    control_write_count(writer, lane, "packet_count");
+    control_write_count(writer, lane, "container_count");
+}
+
+static void interfaces_write(struct writer *writer, const json_t *interfaces)
+{
+    const json_t *interface;
+    size_t i;
+
+    writer_table(writer, "interfaces", NULL,
+                 "No VM has an interface of xenagg; 'xenaggctl attach' gives it one.",
+                 interface_columns, COLUMNS(interface_columns));
+    json_array_foreach(interfaces, i, interface) interface_write(writer, interface);
+    writer_table(writer, "directions", NULL, NULL, direction_columns, COLUMNS(direction_columns));
+    json_array_foreach(interfaces, i, interface)
+    {
+        direction_write(writer, interface, "rx");
+        direction_write(writer, interface, "tx");
+    }
+}
+
+/* People see the sentences below the tables, where they have room. */
+static void reasons_note(struct writer *writer, const json_t *interfaces)
+{
+    const json_t *interface;
+    size_t i;
+
+    json_array_foreach(interfaces, i, interface)
+    {
+        const char *name = control_text(interface, "name"),
+                   *reason = control_text(interface, "reason");
+        if (reason && *reason)
+            writer_note(writer, "%s: %s", name ? name : "?", reason);
+    }
+}
+
+struct status_request {
+    const char *vm, *socket;
+    double interval; /* s; below 0: once */
+    unsigned long times;
+    bool json;
+};
+
+static json_t *request_make(const char *vm)
+{
+    if (vm)
+        return json_pack("{s:s, s:s}", "request", "status", "vm", vm);
+    return json_pack("{s:s}", "request", "status");
+}
+
+/* The answer, or NULL and a message. */
+static json_t *status_ask(const struct status_request *request)
+{
+    char refusal[256];
+    json_t *answer;
+    int error =
+        control_ask(request->socket, request_make(request->vm), &answer, refusal, sizeof(refusal));
+
+    if (!error)
+        return answer;
+    if (error == -ENOENT || error == -ECONNREFUSED)
+        ctl_error("%s: xenaggd does not answer there; does it run (systemctl status xenaggd)? "
+                  "--socket names another place",
+                  request->socket);
+    else if (error == -EREMOTEIO)
+        ctl_error("%s: xenaggd refuses: %s", request->socket, refusal);
+    else if (error == -EPROTO)
+        ctl_error("%s: what answers there is not xenaggd", request->socket);
+    else
+        ctl_error("%s: %s", request->socket, strerror(-error));
+    return NULL;
+}
+
+static int status_once(const struct status_request *request, struct writer *writer)
+{
+    json_t *answer = status_ask(request);
+
+    if (!answer)
+        return CTL_FAILED;
+    const json_t *interfaces = json_object_get(answer, "interfaces");
+    if (request->vm && json_array_size(interfaces) == 0) {
+        ctl_error("xenaggd knows no VM called '%s'; 'xenaggctl status' shows all", request->vm);
+        json_decref(answer);
+        return CTL_FAILED;
+    }
+    daemon_write(writer, answer);
+    workers_write(writer, json_object_get(answer, "workers"));
+    interfaces_write(writer, interfaces);
+    daemon_notes(writer, answer);
+    if (!request->json)
+        reasons_note(writer, interfaces);
+    json_decref(answer);
+    return CTL_OK;
+}
+
+static void screen_clear(void)
+{
+    if (isatty(STDOUT_FILENO))
+        fputs("\033[H\033[2J", stdout);
+}
+
+static void sleep_for(double seconds)
+{
+    struct timespec time = {.tv_sec = (time_t)seconds,
+                            .tv_nsec = (long)(1e9 * (seconds - floor(seconds)))};
+    nanosleep(&time, NULL);
+}
+
+/* A daemon that is away (a restart) does not end the watching. */
+static int status_watch(const struct status_request *request)
+{
+    int status = CTL_OK;
+
+    for (unsigned long i = 0; !request->times || i < request->times; i++) {
+        struct writer *writer = print_start(request->json, true);
+        if (i)
+            sleep_for(request->interval);
+        status = status_once(request, writer);
+        if (status) {
+            writer_free(writer);
+            continue;
+        }
+        if (!request->json)
+            screen_clear();
+        status = print_end(writer);
+        if (status)
+            return status;
+    }
+    return status;
+}
+
+static int status_print(const struct status_request *request)
+{
+    struct writer *writer = print_start(request->json, false);
+    int status = status_once(request, writer);
+
+    if (!status)
+        return print_end(writer);
+    writer_free(writer);
+    return status;
+}
+
+int ctl_status(int argc, char **argv)
+{
+    struct status_request request = {.socket = PLACES_CONTROL, .interval = -1};
+    const struct option_spec specs[] = {
+        {"watch", OPTION_INTERVAL, "[INTERVAL]", "again every INTERVAL (1s), until Ctrl-C",
+         &request.interval, 1, 0},
+        {"times", OPTION_NUMBER, "N", "with --watch: as often, then end", &request.times, 1,
+         1000000000},
+        {"socket", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.socket, 0,
+         0},
+        {"json", OPTION_FLAG, NULL, "for programs; with --watch one line each time", &request.json,
+         0, 0},
+    };
+    const struct option_set set = {
+        .command = "status",
+        .operands = "[VM]",
+        .summary = "Shows what each VM is promised and gets: rates, sizes, delays.",
+        .operands_max = 1,
+        .count = COLUMNS(specs),
+        .specs = specs};
+    const char *operands[OPTIONS_OPERANDS];
+    int status;
+
+    if (!options_parse(&set, argc, argv, operands, &status))
+        return status;
+    request.vm = operands[0];
+    return request.interval > 0 ? status_watch(&request) : status_print(&request);
+}
