@@ -107,10 +107,10 @@ static void shared_release(struct interface *interface)
     interface->report.page = NULL;
 }
 
-static void interface_disconnect(struct interface *interface, bool flush)
+static void interface_disconnect(struct interface *interface)
 {
     if (interface->link) {
-        worker_remove(interface->worker, interface->link, flush);
+        worker_remove(interface->worker, interface->link);
         report_clear(&interface->report);
         link_free(interface->link);
         interface->link = NULL;
@@ -267,9 +267,9 @@ static void features_write(struct interface *interface, struct store *store)
 }
 
 /* The frontend went away in whatever way: back to where a new one can come. */
-static void interface_lose(struct interface *interface, struct store *store, bool flush)
+static void interface_lose(struct interface *interface, struct store *store)
 {
-    interface_disconnect(interface, flush);
+    interface_disconnect(interface);
     state_write(interface, store, KEYS_STATE_CLOSED);
     if (!interface->offline)
         state_write(interface, store, KEYS_STATE_INIT_WAIT);
@@ -295,11 +295,20 @@ static bool folder_missing(struct interface *interface, struct store *store)
     return true;
 }
 
-static bool failure_take(struct interface *interface)
+static bool state_leaves(enum keys_state frontend)
+{
+    return frontend == KEYS_STATE_CLOSING || frontend == KEYS_STATE_CLOSED;
+}
+
+/* True: the link has failed. That a frontend is gone after it said so is no news. */
+static bool failure_take(struct interface *interface, enum keys_state frontend)
 {
     const char *text;
+    enum link_failure failure = link_failure(interface->link, &text);
 
-    if (!interface->link || link_failure(interface->link, &text) == LINK_FINE)
+    if (failure == LINK_PEER_GONE && state_leaves(frontend))
+        return true;
+    if (failure == LINK_FINE)
         return false;
     log_guest(LOG_WARNING, "interface", interface->id.domid, interface->id.handle, "%s", text);
     return true;
@@ -309,10 +318,8 @@ static void step_connected(struct interface *interface, struct store *store, enu
                            enum keys_state frontend)
 {
     /* Initialising with a living peer is a folder made anew: both ends say Connected again. */
-    if (failure_take(interface))
-        interface_lose(interface, store, false);
-    else if (frontend == KEYS_STATE_CLOSING || frontend == KEYS_STATE_CLOSED)
-        interface_lose(interface, store, true);
+    if (failure_take(interface, frontend) || state_leaves(frontend))
+        interface_lose(interface, store);
     else if (state != KEYS_STATE_CLOSING)
         state_write(interface, store, KEYS_STATE_CONNECTED);
 }
@@ -375,9 +382,9 @@ void interface_close(struct interface *interface, struct store *store)
     if (!interface->link)
         return;
     /* The worker lets go and takes up again: what was open is now published. */
-    worker_remove(interface->worker, interface->link, true);
+    worker_remove(interface->worker, interface->link);
     if (worker_add(interface->worker, interface->link) < 0)
-        interface_disconnect(interface, false);
+        interface_disconnect(interface);
     if (store)
         state_write(interface, store, KEYS_STATE_CLOSING);
 }
@@ -386,23 +393,21 @@ bool interface_closed(struct interface *interface, struct store *store)
 {
     if (!interface->link || !store)
         return true;
-    if (failure_take(interface))
-        return true;
     enum keys_state frontend = store_read_state(store, interface->frontend_dir);
-    return frontend == KEYS_STATE_CLOSING || frontend == KEYS_STATE_CLOSED ||
+    return failure_take(interface, frontend) || state_leaves(frontend) ||
            frontend == KEYS_STATE_UNKNOWN;
 }
 
 void interface_leave(struct interface *interface, struct store *store)
 {
-    interface_disconnect(interface, true);
+    interface_disconnect(interface);
     if (store && store_exists(store, interface->dir))
         state_write(interface, store, KEYS_STATE_CLOSED);
 }
 
 void interface_free(struct interface *interface)
 {
-    interface_disconnect(interface, false);
+    interface_disconnect(interface);
     port_close(interface->port);
     free(interface);
 }

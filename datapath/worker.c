@@ -23,7 +23,7 @@
 /* Longest time given to the last unloading of a link that is let go. */
 #define FLUSH_NS 50000000ull
 
-enum command_kind { COMMAND_NONE, COMMAND_ADD, COMMAND_REMOVE, COMMAND_FLUSH_REMOVE, COMMAND_STOP };
+enum command_kind { COMMAND_NONE, COMMAND_ADD, COMMAND_REMOVE, COMMAND_STOP };
 
 struct worker {
     struct worker_options options;
@@ -128,13 +128,17 @@ static void failure_report(struct worker *worker, struct link *link)
         return; /* full: it is readable as it is */
 }
 
+/* What a peer sent before it went is still there, and is delivered; what it broke is not looked at.
+ */
 static void link_flush(struct worker *worker, struct link *link)
 {
     uint64_t until = clock_ns() + FLUSH_NS;
+    enum link_failure failure = link_failure(link, NULL);
 
-    if (link_failure(link, NULL) != LINK_FINE)
+    if (failure == LINK_PEER_BROKE)
         return;
-    packer_flush(&link->packer);
+    if (failure == LINK_FINE)
+        packer_flush(&link->packer);
     while (!link->unloader.broken && unloader_run(&link->unloader, link->port, until) &&
            clock_ns() < until)
         ;
@@ -154,10 +158,10 @@ static bool command_run(struct worker *worker)
     worker->command_result = 0;
     if (command == COMMAND_ADD)
         worker->command_result = link_attach(worker, worker->command_link);
-    if (command == COMMAND_FLUSH_REMOVE)
+    if (command == COMMAND_REMOVE) {
         link_flush(worker, worker->command_link);
-    if (command == COMMAND_REMOVE || command == COMMAND_FLUSH_REMOVE)
         link_detach(worker, worker->command_link);
+    }
     atomic_store(&worker->command, COMMAND_NONE);
     pthread_cond_signal(&worker->done);
     pthread_mutex_unlock(&worker->lock);
@@ -419,9 +423,9 @@ int worker_add(struct worker *worker, struct link *link)
     return command_send(worker, COMMAND_ADD, link);
 }
 
-void worker_remove(struct worker *worker, struct link *link, bool flush)
+void worker_remove(struct worker *worker, struct link *link)
 {
-    command_send(worker, flush ? COMMAND_FLUSH_REMOVE : COMMAND_REMOVE, link);
+    command_send(worker, COMMAND_REMOVE, link);
 }
 
 int worker_failures_fd(const struct worker *worker)

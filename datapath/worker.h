@@ -32,8 +32,8 @@ void worker_stop(struct worker *worker);
 
 /* Both return when the worker's thread has done it. */
 int worker_add(struct worker *worker, struct link *link);
-/* `flush`: publish what is open and unload what has come, within a bounded time. */
-void worker_remove(struct worker *worker, struct link *link, bool flush);
+/* What is open is published first, and what has come is unloaded, within a bounded time. */
+void worker_remove(struct worker *worker, struct link *link);
 
 /* Readable when a link has failed; worker_failures_accept takes that. */
 int worker_failures_fd(const struct worker *worker);

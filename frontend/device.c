@@ -154,10 +154,10 @@ static int link_begin(struct device *device)
     return error;
 }
 
-static void device_disconnect(struct device *device, bool flush)
+static void device_disconnect(struct device *device)
 {
     if (device->link) {
-        worker_remove(device->worker, device->link, flush);
+        worker_remove(device->worker, device->link);
         link_free(device->link);
         device->link = NULL;
         log_guest(LOG_INFO, "device", device->options.id.domid, device->options.id.handle,
@@ -239,7 +239,7 @@ static void device_connected(struct device *device, struct store *store)
 
     if (error) {
         trouble_say(device, "link", error);
-        device_disconnect(device, false);
+        device_disconnect(device);
         state_write(device, store, KEYS_STATE_CLOSED);
         return;
     }
@@ -259,11 +259,11 @@ static void step_connected(struct device *device, struct store *store, enum keys
                   text);
     /* InitWait: a new backend that never knew us. */
     if (failed || backend == KEYS_STATE_INIT_WAIT || backend == KEYS_STATE_CLOSED) {
-        device_disconnect(device, false);
+        device_disconnect(device);
         state_write(device, store, KEYS_STATE_INITIALISING);
     } else if (backend == KEYS_STATE_CLOSING) {
         state_write(device, store, KEYS_STATE_CLOSING);
-        device_disconnect(device, true);
+        device_disconnect(device);
         state_write(device, store, KEYS_STATE_CLOSED);
     } else {
         state_write(device, store, KEYS_STATE_CONNECTED);
@@ -403,7 +403,7 @@ static void on_stop_tick(evutil_socket_t fd, short what, void *context)
         store_read_state(store, device->backend_dir) == KEYS_STATE_CONNECTED &&
         ++device->stop_ticks < STOP_TICKS)
         return;
-    device_disconnect(device, false);
+    device_disconnect(device);
     if (store)
         state_write(device, store, KEYS_STATE_CLOSED);
     event_base_loopbreak(device->options.base);
@@ -418,9 +418,9 @@ void device_stop(struct device *device)
         return;
     /* The worker lets go and takes up again: what was open is now published. */
     if (device->link) {
-        worker_remove(device->worker, device->link, true);
+        worker_remove(device->worker, device->link);
         if (worker_add(device->worker, device->link) < 0)
-            device_disconnect(device, false);
+            device_disconnect(device);
     }
     if (store && device->link)
         state_write(device, store, KEYS_STATE_CLOSING);
@@ -431,7 +431,7 @@ void device_stop(struct device *device)
 
 void device_free(struct device *device)
 {
-    device_disconnect(device, false);
+    device_disconnect(device);
     session_free(device->session);
     if (device->failures)
         event_free(device->failures);
