@@ -50,12 +50,16 @@ const char *duration_format(double seconds, char buffer[static DURATION_TEXT])
     size_t i = 0;
 
     if (!isfinite(seconds))
-        return strcpy(buffer, isnan(seconds) ? "-" : "inf");
+        return strcpy(buffer, isnan(seconds) ? "-" : seconds < 0 ? "-inf" : "inf");
     if (seconds == 0)
         return strcpy(buffer, "0s");
     while (i < 3 && fabs(seconds) < shown[i].seconds * 0.9995)
         i++;
     double value = seconds / shown[i].seconds;
+    if (fabs(value) >= 1e12) { /* would not fit the buffer */
+        snprintf(buffer, DURATION_TEXT, "%.2es", value);
+        return buffer;
+    }
     int digits = fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
     snprintf(buffer, DURATION_TEXT, "%.*f%s", digits, value, shown[i].name);
     return buffer;

@@ -16,9 +16,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "datapath/batch.h"
+
 struct port {
     int fd;
     char name[IFNAMSIZ]; /* "": not a device */
+    struct batch *batch; /* NULL: frame by frame */
+    unsigned refused;
 };
 
 /* A TAP can stay attached for a moment after its process died. */
@@ -33,6 +37,8 @@ static int port_new(int fd, const char *name, struct port **ret)
         return -ENOMEM;
     port->fd = fd;
     snprintf(port->name, sizeof(port->name), "%s", name);
+    if (batch_new(fd, &port->batch) < 0)
+        port->batch = NULL; /* io_uring may be switched off: plain calls do as well, slower */
     *ret = port;
     return 0;
 }
@@ -117,6 +123,7 @@ void port_close(struct port *port)
 {
     if (!port)
         return;
+    batch_free(port->batch);
     close(port->fd);
     free(port);
 }
@@ -128,16 +135,28 @@ int port_fd(const struct port *port)
 
 ssize_t port_read(struct port *port, const struct iovec frame[2])
 {
+    if (port->batch)
+        return batch_read(port->batch, frame);
     ssize_t length = readv(port->fd, frame, 2);
-
     if (length >= 0)
         return length;
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-int port_write(struct port *port, const struct iovec frame[2])
+void port_write(struct port *port, const struct iovec frame[2])
 {
-    return writev(port->fd, frame, 2) < 0 ? -errno : 0;
+    if (port->batch)
+        batch_write(port->batch, frame);
+    else
+        port->refused += writev(port->fd, frame, 2) < 0;
+}
+
+unsigned port_flush(struct port *port)
+{
+    unsigned refused = port->refused;
+
+    port->refused = 0;
+    return refused + (port->batch ? batch_flush(port->batch) : 0);
 }
 
 uint64_t port_dropped(const struct port *port)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Where frames come from and go to: a TAP device, one frame a call. Never
- * blocks. A frame moves as two parts, its Ethernet header and the rest, because
- * a container stores only the rest.
+ * Where frames come from and go to: a TAP device, in batches where the
+ * kernel allows it. Never blocks. A frame moves as two parts, its Ethernet header and the rest,
+ * because a container stores only the rest.
  */
 #ifndef XENAGG_DATAPATH_PORT_H
 #define XENAGG_DATAPATH_PORT_H
@@ -30,8 +30,10 @@ void port_close(struct port *port);
 int port_fd(const struct port *port);
 /* Length of the frame that was read into the two parts, 0: none waits, -errno. */
 ssize_t port_read(struct port *port, const struct iovec frame[2]);
-/* 0 or -errno: the frame was not taken. */
-int port_write(struct port *port, const struct iovec frame[2]);
+/* Queues a frame, whose parts must stay as they are until the next port_flush. */
+void port_write(struct port *port, const struct iovec frame[2]);
+/* Writes what is queued. Number of frames that were not taken since the last flush. */
+unsigned port_flush(struct port *port);
 /* Frames for us that the port's queue could not hold, since the device was made; 0 where unknown.
  */
 uint64_t port_dropped(const struct port *port);

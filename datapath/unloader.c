@@ -102,10 +102,11 @@ static void entry_write(struct unloader *unloader, struct port *port,
 
     unloader->done++;
     /* Super-frames were not announced by this end: refused, the rest goes on. */
-    if (entry->kind == CONTAINER_SUPER || port_write(port, frame) < 0) {
+    if (entry->kind == CONTAINER_SUPER) {
         unloader->stats.refused++;
         return;
     }
+    port_write(port, frame);
     unloader->stats.packets++;
     unloader->stats.bytes += CONTAINER_ETHERNET + entry->payload_bytes;
 }
@@ -153,6 +154,9 @@ static int entries_write(struct unloader *unloader, struct port *port, uint64_t 
         if (unloader->done % CHECK_PACKETS == 0 && clock_ns() >= until_ns)
             break;
     }
+    unsigned refused = port_flush(port);
+    unloader->stats.refused += refused;
+    unloader->stats.packets -= refused;
     return more;
 }
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath/batch.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/container.h"
+
+#define FRAME_ROOM (CONTAINER_FRAME_MAX + 1)
+
+struct batch {
+    struct io_uring ring;
+    int fd;
+    /* Frames read ahead: [next, filled) are to be handed out. */
+    unsigned next, filled, ahead;
+    uint32_t lengths[BATCH_MAX];
+    uint8_t frames[BATCH_MAX][FRAME_ROOM];
+    /* Frames to be written. */
+    unsigned queued, refused;
+    struct iovec parts[BATCH_MAX][2];
+};
+
+int batch_new(int fd, struct batch **ret)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+
+    if (!batch)
+        return -ENOMEM;
+    int error = io_uring_queue_init(BATCH_MAX, &batch->ring, 0);
+    if (error < 0) {
+        free(batch);
+        return error;
+    }
+    batch->fd = fd;
+    batch->ahead = 1;
+    *ret = batch;
+    return 0;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    io_uring_queue_exit(&batch->ring);
+    free(batch);
+}
+
+/* Submits n requests and takes their n results, by the index each was given. */
+static void ring_run(struct batch *batch, unsigned n, int *ret_results)
+{
+    struct io_uring_cqe *cqe;
+    unsigned submitted = 0;
+
+    while (submitted < n) {
+        int did = io_uring_submit(&batch->ring);
+        if (did < 0 && did != -EINTR && did != -EAGAIN && did != -EBUSY)
+            break;
+        submitted += did > 0 ? (unsigned)did : 0;
+    }
+    for (unsigned i = 0; i < submitted && io_uring_wait_cqe(&batch->ring, &cqe) == 0; i++) {
+        uint64_t index = io_uring_cqe_get_data64(cqe);
+        if (index < n)
+            ret_results[index] = cqe->res;
+        io_uring_cqe_seen(&batch->ring, cqe);
+    }
+}
+
+/* Frames in their order, the empty-handed reads left out. */
+static void frames_keep(struct batch *batch, unsigned n, const int *results)
+{
+    batch->next = batch->filled = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (results[i] <= 0)
+            continue;
+        if (batch->filled != i)
+            memcpy(batch->frames[batch->filled], batch->frames[i], (size_t)results[i]);
+        batch->lengths[batch->filled++] = (uint32_t)results[i];
+    }
+}
+
+static void frames_fetch(struct batch *batch)
+{
+    unsigned n = batch->ahead;
+    int results[BATCH_MAX];
+
+    for (unsigned i = 0; i < n; i++) {
+        struct io_uring_sqe *sqe = io_uring_get_sqe(&batch->ring);
+        io_uring_prep_read(sqe, batch->fd, batch->frames[i], FRAME_ROOM, 0);
+        sqe->rw_flags = RWF_NOWAIT; /* else a read of an empty TAP waits, whatever its flags */
+        io_uring_sqe_set_data64(sqe, i);
+        results[i] = -EAGAIN;
+    }
+    ring_run(batch, n, results);
+    frames_keep(batch, n, results);
+    batch->ahead = batch->filled == n ? 2 * n : batch->filled + 1;
+    if (batch->ahead > BATCH_MAX)
+        batch->ahead = BATCH_MAX;
+}
+
+static ssize_t frame_hand_out(struct batch *batch, const struct iovec frame[2])
+{
+    const uint8_t *from = batch->frames[batch->next];
+    size_t length = batch->lengths[batch->next++];
+    size_t first = length < frame[0].iov_len ? length : frame[0].iov_len;
+    size_t second = length - first < frame[1].iov_len ? length - first : frame[1].iov_len;
+
+    memcpy(frame[0].iov_base, from, first);
+    memcpy(frame[1].iov_base, from + first, second);
+    return (ssize_t)(first + second);
+}
+
+ssize_t batch_read(struct batch *batch, const struct iovec frame[2])
+{
+    if (batch->next == batch->filled && batch->ahead == 1) {
+        /* Little traffic: one plain read, straight to its place. */
+        ssize_t length = readv(batch->fd, frame, 2);
+        if (length > 0)
+            batch->ahead = 2;
+        return length > 0 ? length : 0;
+    }
+    if (batch->next == batch->filled)
+        frames_fetch(batch);
+    return batch->next < batch->filled ? frame_hand_out(batch, frame) : 0;
+}
+
+static void frames_write(struct batch *batch)
+{
+    int results[BATCH_MAX];
+
+    for (unsigned i = 0; i < batch->queued; i++) {
+        struct io_uring_sqe *sqe = io_uring_get_sqe(&batch->ring);
+        io_uring_prep_writev(sqe, batch->fd, batch->parts[i], 2, 0);
+        io_uring_sqe_set_data64(sqe, i);
+        results[i] = -EIO;
+    }
+    ring_run(batch, batch->queued, results);
+    for (unsigned i = 0; i < batch->queued; i++)
+        batch->refused += results[i] < 0;
+    batch->queued = 0;
+}
+
+void batch_write(struct batch *batch, const struct iovec frame[2])
+{
+    memcpy(batch->parts[batch->queued], frame, sizeof(batch->parts[0]));
+    if (++batch->queued == BATCH_MAX)
+        frames_write(batch);
+}
+
+unsigned batch_flush(struct batch *batch)
+{
+    if (batch->queued == 1) {
+        batch->refused += writev(batch->fd, batch->parts[0], 2) < 0;
+        batch->queued = 0;
+    } else if (batch->queued) {
+        frames_write(batch);
+    }
+    unsigned refused = batch->refused;
+    batch->refused = 0;
+    return refused;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/phased.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/closing.h"
+
+#define SAME 1e-9       /* relative: laws of service taken as one */
+#define NEVER 1e-12     /* share of containers closed by a timeout that is none */
+#define CONVOLUTION 400 /* cells of the fill wait */
+
+static bool service_valid(const struct service *s)
+{
+    return isfinite(s->mean) && s->mean >= 0 && isfinite(s->scv) && s->scv >= 0 &&
+           isfinite(s->per_packet) && s->per_packet >= 0 && s->mean + s->per_packet > 0;
+}
+
+/* A full container's service: mean and scv. */
+static void full_service(const struct stream *stream, double *ret_mean, double *ret_scv)
+{
+    const struct service *s = &stream->service;
+    *ret_mean = s->mean + s->per_packet * stream->size;
+    *ret_scv = s->scv * s->mean * s->mean / (*ret_mean * *ret_mean);
+}
+
+static bool same(double a, double b)
+{
+    return fabs(a - b) <= SAME * fmax(fabs(a), fabs(b));
+}
+
+static int stream_check(const struct stream *stream)
+{
+    struct closing closing;
+    if (!service_valid(&stream->service) || stream->count == 0)
+        return -EINVAL;
+    int err = closing_solve(stream->rate, stream->size, stream->timeout, &closing);
+    if (err)
+        return err;
+    return stream->rate > 0 && closing.timeout_share > NEVER ? -ENOTSUP : 0;
+}
+
+static size_t class_find(struct phased *phased, const struct stream *stream)
+{
+    size_t i;
+    for (i = 0; i < phased->n_classes; i++)
+        if (phased->classes[i].rate == stream->rate && phased->classes[i].size == stream->size)
+            break;
+    if (i == phased->n_classes)
+        phased->classes[phased->n_classes++] = (struct phased_class){stream->rate, stream->size, 0};
+    phased->classes[i].count += stream->count;
+    return i;
+}
+
+/* One law of service for all that are not silent; its mean and scv, 0 where all are. */
+static int common_service(const struct query *query, double *ret_mean, double *ret_scv)
+{
+    double mean = 0, scv = 0;
+    for (size_t i = 0; i < query->n_streams; i++) {
+        double m, c;
+        if (query->streams[i].rate == 0)
+            continue;
+        full_service(&query->streams[i], &m, &c);
+        if (mean > 0 && (!same(m, mean) || !same(c, scv)))
+            return -ENOTSUP;
+        mean = m;
+        scv = c;
+    }
+    *ret_mean = mean;
+    *ret_scv = scv;
+    return 0;
+}
+
+int phased_init(const struct query *query, struct phased *ret)
+{
+    struct phased phased = {0};
+    double scv;
+    int err = query->n_streams > 0 ? 0 : -EINVAL;
+    for (size_t i = 0; !err && i < query->n_streams; i++)
+        err = stream_check(&query->streams[i]);
+    if (!err)
+        err = common_service(query, &phased.service_mean, &scv);
+    if (!err && phased.service_mean > 0)
+        err = phases_fit(phased.service_mean, scv, &phased.service);
+    if (err)
+        return err;
+    phased.classes = calloc(query->n_streams, sizeof(*phased.classes));
+    phased.class_of = calloc(query->n_streams, sizeof(*phased.class_of));
+    if (!phased.classes || !phased.class_of) {
+        phased_free(&phased);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < query->n_streams; i++) {
+        const struct stream *stream = &query->streams[i];
+        phased.class_of[i] = stream->rate > 0 ? class_find(&phased, stream) : SIZE_MAX;
+        phased.container_rate += stream->count * stream->rate / stream->size;
+    }
+    phased.utilisation = phased.container_rate * phased.service_mean;
+    *ret = phased;
+    return 0;
+}
+
+void phased_free(struct phased *phased)
+{
+    free(phased->classes);
+    free(phased->class_of);
+    phased->classes = NULL;
+    phased->class_of = NULL;
+}
+
+uint64_t phased_count(uint64_t n, uint64_t factor)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(n, factor, &product) ? UINT64_MAX : product;
+}
+
+static void answer_head(const struct phased *phased, struct answer *ret)
+{
+    ret->stable = phased->utilisation < 1;
+    ret->utilisation = phased->utilisation;
+    ret->container_rate = phased->container_rate;
+    ret->wait_ci95 = 0;
+}
+
+/* Delay of a stream that waits `wait` (0 or INFINITY) for certain. */
+static struct stream_delay delay_plain(const struct stream *stream, double wait)
+{
+    struct closing closing;
+    double mean, scv;
+    full_service(stream, &mean, &scv);
+    if (closing_solve(stream->rate, stream->size, stream->timeout, &closing))
+        return (struct stream_delay){0};
+    double fill = wait > 0 ? wait : closing.fill_mean, service = wait > 0 ? wait : mean;
+    double delay = fill + wait + service;
+    return (struct stream_delay){
+        closing.packets, closing.containers, fill, wait, service, delay, delay, delay};
+}
+
+bool phased_trivial(const struct phased *phased, const struct query *query, struct answer *ret)
+{
+    bool stable = phased->utilisation < 1;
+    if (stable && phased->container_rate > 0)
+        return false;
+    double wait = stable ? 0 : INFINITY;
+    answer_head(phased, ret);
+    ret->wait = (struct wait_summary){wait, wait, wait, wait};
+    for (size_t i = 0; i < query->n_tail; i++)
+        ret->tail[i] = stable ? 0 : 1;
+    for (size_t i = 0; i < query->n_streams; i++)
+        ret->streams[i] = delay_plain(&query->streams[i], wait);
+    return true;
+}
+
+/* P(fill + sojourn > x): the fill wait cut into cells of equal length. */
+static double delay_tail(const struct closing *fill, const struct waiting *sojourn, double x)
+{
+    double before = closing_fill_tail(fill, 0), sum = (1 - before) * waiting_tail(sojourn, x);
+    for (int i = 1; i <= CONVOLUTION; i++) {
+        double edge = x * i / CONVOLUTION, after = closing_fill_tail(fill, edge);
+        double middle = x * (i - 0.5) / CONVOLUTION;
+        if (before > after)
+            sum += (before - after) * waiting_tail(sojourn, x - middle);
+        before = after;
+    }
+    return sum + before;
+}
+
+static double delay_quantile(const struct closing *fill, const struct waiting *sojourn, double p)
+{
+    double low = 0, high = waiting_mean(sojourn) + fill->fill_mean;
+    while (delay_tail(fill, sojourn, high) > 1 - p) {
+        low = high;
+        high *= 2;
+    }
+    while (high - low > 1e-5 * high) {
+        double middle = (low + high) / 2;
+        if (delay_tail(fill, sojourn, middle) > 1 - p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}
+
+static struct stream_delay delay_of(const struct phased *phased, const struct stream *stream,
+                                    const struct waiting *wait, const struct waiting *sojourn)
+{
+    struct closing closing;
+    if (closing_solve(stream->rate, stream->size, INFINITY, &closing))
+        return (struct stream_delay){0};
+    double waits = waiting_mean(wait);
+    return (struct stream_delay){.packets_per_container = closing.packets,
+                                 .container_rate = closing.containers,
+                                 .fill_mean = closing.fill_mean,
+                                 .wait_mean = waits,
+                                 .service_mean = phased->service_mean,
+                                 .delay_mean = closing.fill_mean + waits + phased->service_mean,
+                                 .delay_p50 = delay_quantile(&closing, sojourn, 0.5),
+                                 .delay_p99 = delay_quantile(&closing, sojourn, 0.99)};
+}
+
+void phased_answer(const struct phased *phased, const struct query *query,
+                   const struct waiting *wait, const struct waiting *const *class_waits,
+                   const struct waiting *const *class_sojourns, struct answer *ret)
+{
+    answer_head(phased, ret);
+    ret->wait = (struct wait_summary){.mean = waiting_mean(wait),
+                                      .p50 = waiting_quantile(wait, 0.5),
+                                      .p99 = waiting_quantile(wait, 0.99),
+                                      .p999 = waiting_quantile(wait, 0.999)};
+    for (size_t i = 0; i < query->n_tail; i++)
+        ret->tail[i] = waiting_tail(wait, query->tail_at[i]);
+    for (size_t i = 0; i < query->n_streams; i++) {
+        size_t class = phased->class_of[i];
+        ret->streams[i] = class == SIZE_MAX ? delay_plain(&query->streams[i], 0)
+                                            : delay_of(phased, &query->streams[i],
+                                                       class_waits[class], class_sojourns[class]);
+    }
+}
