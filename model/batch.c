@@ -151,7 +151,7 @@ static void next_burst(const struct batch_source *s, int j, double *ret_burst, d
         *ret_gap = -log1p(-v) / s->bursts;
         return;
     }
-    const struct closing *c = s->from;
+    const struct closing_law *c = s->from;
     double n = c->size - 1, open = erlang_quantile(n, c->rate, u), packets = c->size;
     if (open > c->timeout) {
         packets = 1 + n * c->timeout / open;

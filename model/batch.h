@@ -12,7 +12,7 @@
 
 struct batch_source {
     /* Bursts are the containers of `from`, `share` (0..1] of whose packets go on ... */
-    const struct closing *from;
+    const struct closing_law *from;
     double share;
     /* ... or, where `from` is NULL, `burst` packets each, Poisson with `bursts` per second. */
     double burst, bursts;
@@ -20,7 +20,7 @@ struct batch_source {
     double singles;
 };
 
-/* As struct closing; fill_mean is over the packets of bursts, fill_singles over the others. */
+/* As struct closing_law; fill_mean is over the packets of bursts, fill_singles over the others. */
 struct batch_closing {
     double packets, packets_var, packets_met;
     double containers;

@@ -44,7 +44,7 @@ static void ladder_climb(double n, double a, struct ladder *ret)
 }
 
 /* No timeout, or one that never matters: closed by the k-th packet alone. */
-static void by_count(struct closing *c)
+static void by_count(struct closing_law *c)
 {
     double n = c->size - 1;
     c->packets = c->packets_met = c->size;
@@ -57,7 +57,7 @@ static void by_count(struct closing *c)
 }
 
 /* So few packets that each container holds one. */
-static void lone(struct closing *c)
+static void lone(struct closing_law *c)
 {
     c->packets = c->packets_met = 1;
     c->packets_var = 0;
@@ -67,7 +67,7 @@ static void lone(struct closing *c)
     c->timeout_share = 1;
 }
 
-static void by_both(struct closing *c)
+static void by_both(struct closing_law *c)
 {
     double n = c->size - 1, a = c->rate * c->timeout;
     struct ladder l;
@@ -94,11 +94,11 @@ static int count_decides(double n, double a)
     return a > n + 13 * sqrt(n) + 80;
 }
 
-int closing_solve(double rate, uint32_t size, double timeout, struct closing *ret)
+int closing_solve(double rate, uint32_t size, double timeout, struct closing_law *ret)
 {
     if (!(rate >= 0 && rate <= RATE_MAX) || size < 1 || size > STREAM_SIZE_MAX || !(timeout > 0))
         return -EINVAL;
-    struct closing c = {.rate = rate, .size = size, .timeout = timeout};
+    struct closing_law c = {.rate = rate, .size = size, .timeout = timeout};
     double n = size - 1.0, a = rate * timeout;
     if (size == 1 || (rate > 0 && count_decides(n, a)))
         by_count(&c);
@@ -126,7 +126,7 @@ static double below_integral(double n, double v)
     return v * poisson_below(n - 1, v) + (n - 1) * poisson_reaches(n, v);
 }
 
-double closing_fill_tail(const struct closing *c, double x)
+double closing_fill_tail(const struct closing_law *c, double x)
 {
     double n = c->size - 1;
     if (x < 0)
@@ -140,7 +140,7 @@ double closing_fill_tail(const struct closing *c, double x)
     return fmin(1, fmax(0, sum / c->packets));
 }
 
-double closing_gap_tail(const struct closing *c, double u)
+double closing_gap_tail(const struct closing_law *c, double u)
 {
     if (u <= 0)
         return 1;
@@ -148,7 +148,7 @@ double closing_gap_tail(const struct closing *c, double u)
     return u > c->timeout ? open * exp(-c->rate * (u - c->timeout)) : open;
 }
 
-double closing_residual_tail(const struct closing *c, double t)
+double closing_residual_tail(const struct closing_law *c, double t)
 {
     if (t <= 0)
         return 1;

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-struct closing {
+struct closing_law {
     double rate;    /* packets/s */
     double size;    /* k */
     double timeout; /* s, INFINITY: none */
@@ -30,7 +30,7 @@ struct closing {
  * rate 0..1e12 (0: the lone first packet waits for the timeout), size
  * 1..STREAM_SIZE_MAX, timeout > 0. A size of 1 closes at once. 0 or -EINVAL.
  */
-int closing_solve(double rate, uint32_t size, double timeout, struct closing *ret);
+int closing_solve(double rate, uint32_t size, double timeout, struct closing_law *ret);
 
 /*
  * The size that a byte limit leaves: a container also closes when the next
@@ -39,12 +39,12 @@ int closing_solve(double rate, uint32_t size, double timeout, struct closing *re
 uint32_t closing_size(uint32_t size, double bytes_max, double mean_bytes);
 
 /* P(fill wait of a packet > x). */
-double closing_fill_tail(const struct closing *closing, double x);
+double closing_fill_tail(const struct closing_law *closing, double x);
 
 /* P(gap between two containers > u). */
-double closing_gap_tail(const struct closing *closing, double u);
+double closing_gap_tail(const struct closing_law *closing, double u);
 
 /* P(time from any moment to the next container > t): the residual gap. rate > 0. */
-double closing_residual_tail(const struct closing *closing, double t);
+double closing_residual_tail(const struct closing_law *closing, double t);
 
 #endif

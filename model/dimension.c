@@ -27,7 +27,7 @@ struct state {
     size_t n;
     struct guest_lanes *lanes;
     struct fast_class *classes;
-    double *waits;
+    struct fast_share *shares;
     struct fast_queue queue;
     double setup;
     double residual; /* sum r (s^2 + v): what the upper wait grows with */
@@ -51,11 +51,11 @@ static int state_create(const struct end_costs *worker, const struct guest_load 
     struct state s = {.worker = worker, .guests = guests, .n = n};
     s.lanes = calloc(n + 1, sizeof(*s.lanes));
     s.classes = calloc(PLANT_CLASSES(n), sizeof(*s.classes));
-    s.waits = calloc(PLANT_CLASSES(n), sizeof(*s.waits));
-    if (!s.lanes || !s.classes || !s.waits) {
+    s.shares = calloc(PLANT_CLASSES(n), sizeof(*s.shares));
+    if (!s.lanes || !s.classes || !s.shares) {
         free(s.lanes);
         free(s.classes);
-        free(s.waits);
+        free(s.shares);
         return -ENOMEM;
     }
     plant_read_class(worker, guests, n, &s.classes[0]);
@@ -67,7 +67,7 @@ static void state_destroy(struct state *s)
 {
     free(s->lanes);
     free(s->classes);
-    free(s->waits);
+    free(s->shares);
 }
 
 static void state_set(struct state *s, size_t i, const struct guest_lanes *lanes)
@@ -88,7 +88,7 @@ static void state_solve(struct state *s)
     }
     for (size_t i = 0; i < s->n; i++)
         events += plant_wakeups(&s->guests[i], &s->lanes[i]);
-    fast_solve(s->classes, PLANT_CLASSES(s->n), &s->queue, s->waits);
+    fast_queue_solve(s->classes, PLANT_CLASSES(s->n), &s->queue, s->shares);
     s->setup = plant_setup(s->worker->wakeup, events);
 }
 
@@ -96,8 +96,8 @@ static struct worker_view state_view(const struct state *s, size_t i, double sca
 {
     return (struct worker_view){
         .read = s->queue.virtual_wait * scale + s->setup,
-        .publish = s->waits[PLANT_PUBLISH(i)] * scale + s->setup,
-        .take = s->waits[PLANT_TAKE(i)] * scale + s->setup,
+        .publish = s->shares[PLANT_PUBLISH(i)].wait * scale + s->setup,
+        .take = s->shares[PLANT_TAKE(i)].wait * scale + s->setup,
         .decay = s->queue.decay / scale,
         .busy = s->queue.utilisation,
     };
@@ -519,7 +519,7 @@ static bool plan_take(struct plan *p, const struct quest *q, double hold)
     return changed;
 }
 
-/* Moves only part of the way: sizes that the waits drive to and fro come to rest. */
+/* Moves only part of the way: sizes that the shares drive to and fro come to rest. */
 static void plan_damp(struct plan *p, const struct plan *before)
 {
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {

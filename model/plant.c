@@ -12,7 +12,7 @@
 /* Below this share the forwarded bursts are lost among the guest's own packets. */
 #define FORWARDED_MIN 0.02
 
-static void lane_from_closing(const struct closing *c, struct lane *ret)
+static void lane_from_closing(const struct closing_law *c, struct lane *ret)
 {
     ret->packets = c->packets;
     ret->packets_var = c->packets_var;
@@ -335,9 +335,9 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
     const struct end_costs *costs = &guest->costs;
     struct fast_class classes[GUEST_CLASSES];
     struct fast_queue queue;
-    double waits[GUEST_CLASSES];
+    struct fast_share shares[GUEST_CLASSES];
     guest_classes(guest, lanes, classes);
-    fast_solve(classes, GUEST_CLASSES, &queue, waits);
+    fast_queue_solve(classes, GUEST_CLASSES, &queue, shares);
     if (!queue.stable || !isfinite(view->read)) {
         hopeless(ret);
         return;
@@ -346,8 +346,8 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
         plant_setup(costs->wakeup, classes[GUEST_READ].rate + lanes->lane[DIRECTION_RX].containers);
     struct guest_forecast f = {0};
     struct delay_parts forwarded;
-    rx_parts(worker, guest, lanes, view, waits[GUEST_TAKE] + setup, &f.mean[DIRECTION_RX]);
-    double fill = fmax(0, lanes->fill_own + waits[GUEST_PUBLISH] - queue.virtual_wait);
+    rx_parts(worker, guest, lanes, view, shares[GUEST_TAKE].wait + setup, &f.mean[DIRECTION_RX]);
+    double fill = fmax(0, lanes->fill_own + shares[GUEST_PUBLISH].wait - queue.virtual_wait);
     tx_parts(worker, guest, lanes, view, queue.virtual_wait + setup + costs->read, fill,
              &f.mean[DIRECTION_TX]);
     forwarded_parts(worker, guest, lanes, view, &forwarded);

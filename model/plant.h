@@ -12,7 +12,7 @@
 
 #include "model/closing.h"
 #include "model/dimension.h"
-#include "model/fast.h"
+#include "model/fast_queue.h"
 
 /* The containers of one direction. */
 struct lane {
@@ -20,9 +20,9 @@ struct lane {
     double packets_met;          /* mean size of the container a packet is in */
     double containers;           /* containers/s */
     double gap_scv;
-    double fill_mean;     /* s, a packet's wait for the closing */
-    double timeout_share; /* of the containers */
-    struct closing law;   /* of the same rate, size and timeout, were it Poisson */
+    double fill_mean;       /* s, a packet's wait for the closing */
+    double timeout_share;   /* of the containers */
+    struct closing_law law; /* of the same rate, size and timeout, were it Poisson */
 };
 
 struct guest_lanes {
@@ -35,14 +35,6 @@ struct guest_lanes {
 /* What the containers of one guest are like, sizes and loads being checked before. */
 void plant_lanes(const struct end_costs *worker, const struct guest_load *guest,
                  const struct lane_size size[DIRECTION_COUNT], struct guest_lanes *ret);
-
-/* The worker's thread, as the lanes of all guests load it. */
-struct plant_worker {
-    bool stable;
-    struct fast_queue queue;
-    double setup;  /* s, what falling asleep adds to every wait, mean */
-    double *waits; /* per class, see PLANT_* below; borrowed */
-};
 
 /* Classes of the worker: the reads of all guests first, then two for each guest. */
 #define PLANT_CLASSES(n) (1 + 2 * (n))

@@ -15,9 +15,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct closing solved(double rate, uint32_t size, double timeout)
+static struct closing_law solved(double rate, uint32_t size, double timeout)
 {
-    struct closing c;
+    struct closing_law c;
     assert_int_equal(closing_solve(rate, size, timeout, &c), 0);
     return c;
 }
@@ -35,7 +35,7 @@ static void agrees_with_sums_over_counts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct closing c = solved(cases[i].rate, cases[i].size, cases[i].timeout);
+        struct closing_law c = solved(cases[i].rate, cases[i].size, cases[i].timeout);
         double a = c.rate * c.timeout, mean = 0, square = 0;
         int n = (int)cases[i].size - 1;
         for (int j = 1; j <= n; j++) {
@@ -50,8 +50,8 @@ static void agrees_with_sums_over_counts(void **state)
     }
 }
 
-static double integral(double (*tail)(const struct closing *, double), const struct closing *c,
-                       double from, double to)
+static double integral(double (*tail)(const struct closing_law *, double),
+                       const struct closing_law *c, double from, double to)
 {
     const int steps = 20000;
     double sum = 0, h = (to - from) / steps;
@@ -64,7 +64,7 @@ static void tails_integrate_to_the_means(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct closing c = solved(cases[i].rate, cases[i].size, cases[i].timeout);
+        struct closing_law c = solved(cases[i].rate, cases[i].size, cases[i].timeout);
         /* Beyond `end` is nothing that 1e-6 would notice. */
         double full = (c.size + 12 * sqrt(c.size) + 30) / c.rate;
         double end = fmin(full, c.timeout), late = end + 30 / c.rate;
@@ -82,12 +82,12 @@ static void tails_integrate_to_the_means(void **state)
 static void without_timeout_the_count_decides(void **state)
 {
     (void)state;
-    struct closing c = solved(8e5, 160, INFINITY);
+    struct closing_law c = solved(8e5, 160, INFINITY);
     assert_near(c.packets, 160, 1e-15);
     assert_near(c.fill_mean, 159 / (2 * 8e5), 1e-12);
     assert_near(c.gap_scv, 1.0 / 160, 1e-12);
     assert_true(c.timeout_share == 0);
-    struct closing far = solved(8e5, 160, 1e-3);
+    struct closing_law far = solved(8e5, 160, 1e-3);
     assert_near(far.fill_mean, c.fill_mean, 1e-12);
 }
 
@@ -96,7 +96,7 @@ static void a_trickle_waits_for_the_timeout(void **state)
     (void)state;
     const double rates[] = {0, 1e-300, 1e-9, 1e-3};
     for (size_t i = 0; i < COUNT(rates); i++) {
-        struct closing c = solved(rates[i], 160, 2e-4);
+        struct closing_law c = solved(rates[i], 160, 2e-4);
         assert_near(c.packets, 1, 1e-6);
         assert_near(c.fill_mean, 2e-4, 1e-6);
         assert_near(c.gap_scv, 1, 1e-6);
@@ -116,7 +116,7 @@ static void survives_extremes(void **state)
     for (size_t r = 0; r < COUNT(rates); r++)
         for (size_t s = 0; s < COUNT(sizes); s++)
             for (size_t t = 0; t < COUNT(timeouts); t++) {
-                struct closing c = solved(rates[r], sizes[s], timeouts[t]);
+                struct closing_law c = solved(rates[r], sizes[s], timeouts[t]);
                 assert_true(c.packets >= 1 && c.packets <= sizes[s] * (1 + 1e-9));
                 assert_true(c.packets_var >= 0 && c.packets_var < 1e10);
                 assert_true(c.gap_scv > 0 && c.gap_scv <= 1);
@@ -138,7 +138,7 @@ static void keeps_its_precision_where_containers_hardly_fill(void **state)
 {
     (void)state;
     /* E[T^2] -> tau^2 and Var T -> 0 for a lone packet. */
-    struct closing c = solved(1, STREAM_SIZE_MAX, 1e-3);
+    struct closing_law c = solved(1, STREAM_SIZE_MAX, 1e-3);
     assert_near(c.packets, 1 + 1e-3, 1e-12);
     assert_near(c.gap_scv, 1 / (1.001 * 1.001), 1e-9);
     assert_near(c.fill_mean, (1e-3 + 0.5e-6) / 1.001, 1e-9);
@@ -147,7 +147,7 @@ static void keeps_its_precision_where_containers_hardly_fill(void **state)
 static void refuses_bad_arguments(void **state)
 {
     (void)state;
-    struct closing c = {.size = 42};
+    struct closing_law c = {.size = 42};
     assert_int_equal(closing_solve(-1, 2, 1, &c), -EINVAL);
     assert_int_equal(closing_solve(NAN, 2, 1, &c), -EINVAL);
     assert_int_equal(closing_solve(INFINITY, 2, 1, &c), -EINVAL);

@@ -88,7 +88,7 @@ static void timeouts_are_guards(void **state)
         struct guest_load guest = load(rate, 0, 0, 600e-6, SCOPE_ONE_WAY);
         struct sizing sizing = {0};
         struct worker_forecast worker;
-        struct closing closing;
+        struct closing_law closing;
         assert_int_equal(dimension_worker(&costs, &guest, 1, &sizing, &worker), 0);
         const struct lane_size *rx = &sizing.size[DIRECTION_RX];
         assert_true(isfinite(rx->timeout) && rx->timeout > 0);

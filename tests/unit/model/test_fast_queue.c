@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "model/fast.h"
+#include "model/fast_queue.h"
 #include "tests/unit/model/near.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -33,7 +33,7 @@ static void near_the_simulated_waits(void **state)
         for (size_t s = 0; s < COUNT(streams); s++) {
             struct fast_class c = exponential(rows[r].rho / streams[s], streams[s], 160);
             struct fast_queue q;
-            fast_solve(&c, 1, &q, NULL);
+            fast_queue_solve(&c, 1, &q, NULL);
             assert_within(q.mean, rows[r].wait[s], 0.036 * rows[r].wait[s]);
         }
 }
@@ -44,39 +44,46 @@ static void one_stream_is_exact(void **state)
     /* Erlang(10) gaps of 7 packets/s at rho 0.8, from the closed form of E_k/M/1. */
     struct fast_class c = {0.7, 1, 0.1, 0.8 / 0.7, 0.8 * 0.8 / 0.49};
     struct fast_queue q;
-    double wait;
-    fast_solve(&c, 1, &q, &wait);
+    struct fast_share own;
+    fast_queue_solve(&c, 1, &q, &own);
     assert_within(q.mean, 2.19687906, 5e-9);
-    assert_within(wait, q.mean, 1e-12);
+    assert_within(own.wait, q.mean, 1e-12);
 }
 
 static void poisson_streams_are_pollaczek_khinchine(void **state)
 {
     (void)state;
     struct fast_class c[] = {{0.3, 1, 1, 1, 0}, {0.05, 4, 1, 2, 3}};
-    double rho = 0.3 + 0.4, second = 0.3 * 1 + 0.2 * (4 + 3), waits[2];
+    double rho = 0.3 + 0.4, second = 0.3 * 1 + 0.2 * (4 + 3);
+    struct fast_share waits[2];
     struct fast_queue q;
-    fast_solve(c, 2, &q, waits);
+    fast_queue_solve(c, 2, &q, waits);
     assert_within(q.utilisation, rho, 1e-12);
     assert_within(q.mean, second / 2 / (1 - rho), 1e-12);
     assert_within(q.virtual_wait, q.mean, 1e-12);
-    assert_within(waits[0], q.mean, 1e-12);
+    assert_within(waits[0].wait, q.mean, 1e-12);
 }
 
-/* The streams' own waits average, over the work they bring, to the wait of all. */
-static void own_waits_average_to_the_whole(void **state)
+/* Brumelle: the work found is the work of those that wait and of the one in service. */
+static void own_waits_make_up_the_work_found(void **state)
 {
     (void)state;
     struct fast_class c[] = {
         {0.3, 1, 1.0 / 160, 1, 1}, {0.02, 10, 1.0 / 8, 1.5, 0.3}, {1, 1, 1, 0.1, 0}};
-    double waits[3], average = 0;
+    struct fast_share own[3];
+    double work = 0, mean = 0;
     struct fast_queue q;
-    fast_solve(c, 3, &q, waits);
-    for (int i = 0; i < 3; i++)
-        average += c[i].rate * c[i].count * c[i].service / q.utilisation * waits[i];
-    assert_within(average, q.mean, 1e-9);
-    assert_true(waits[0] < waits[1] && waits[1] < waits[2]); /* the even one waits least */
-    assert_within(waits[2], q.virtual_wait, 1e-12);
+    fast_queue_solve(c, 3, &q, own);
+    for (int i = 0; i < 3; i++) {
+        double r = c[i].rate * c[i].count, s = c[i].service;
+        work += r * s * own[i].wait + r * (s * s + c[i].service_var) / 2;
+        mean += r / q.rate * own[i].wait;
+    }
+    assert_near(work, q.virtual_wait, 1e-12);
+    assert_near(mean, q.mean, 1e-12);
+    /* The even one, of most work, waits least; the Poisson one as long as anybody. */
+    assert_true(own[0].wait < own[1].wait && own[1].wait < own[2].wait);
+    assert_near(own[2].wait, q.virtual_wait, 1e-12);
 }
 
 static void close_to_saturation_keeps_its_precision(void **state)
@@ -84,7 +91,7 @@ static void close_to_saturation_keeps_its_precision(void **state)
     (void)state;
     struct fast_class c = exponential(0.999999, 1, 160);
     struct fast_queue q;
-    fast_solve(&c, 1, &q, NULL);
+    fast_queue_solve(&c, 1, &q, NULL);
     /* Heavy traffic: (1 + 1/k) / (2 (1 - rho)). */
     assert_within(q.mean, (1 + 1.0 / 160) / 2e-6, 2);
 }
@@ -94,12 +101,12 @@ static void nothing_and_too_much(void **state)
     (void)state;
     struct fast_class idle = exponential(0, 5, 160), busy = exponential(0.25, 4, 160);
     struct fast_queue q;
-    double wait;
-    fast_solve(&idle, 1, &q, &wait);
-    assert_true(q.stable && q.mean == 0 && wait == 0);
-    fast_solve(&busy, 1, &q, &wait);
-    assert_true(!q.stable && q.utilisation == 1 && isinf(q.mean) && isinf(wait));
-    fast_solve(NULL, 0, &q, NULL);
+    struct fast_share own;
+    fast_queue_solve(&idle, 1, &q, &own);
+    assert_true(q.stable && q.mean == 0 && own.wait == 0);
+    fast_queue_solve(&busy, 1, &q, &own);
+    assert_true(!q.stable && q.utilisation == 1 && isinf(q.mean) && isinf(own.wait));
+    fast_queue_solve(NULL, 0, &q, NULL);
     assert_true(q.stable && q.mean == 0);
 }
 
@@ -109,7 +116,7 @@ int main(void)
         cmocka_unit_test(near_the_simulated_waits),
         cmocka_unit_test(one_stream_is_exact),
         cmocka_unit_test(poisson_streams_are_pollaczek_khinchine),
-        cmocka_unit_test(own_waits_average_to_the_whole),
+        cmocka_unit_test(own_waits_make_up_the_work_found),
         cmocka_unit_test(close_to_saturation_keeps_its_precision),
         cmocka_unit_test(nothing_and_too_much),
     };

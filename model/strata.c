@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/strata.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+
+#define GRID 128
+
+/*
+ * The tail on a grid, finer where it ends, then inverted between its points:
+ * a fill wait ends within a few standard deviations of size / rate.
+ */
+void strata_fill(const struct closing_law *c, double values[static STRATA])
+{
+    double n = c->size - 1, at[GRID + 1], tail[GRID + 1];
+    double end = c->timeout;
+    if (c->rate > 0 && n > 0)
+        end = fmin(end, (n + 7 * sqrt(n) + 25) / c->rate);
+    for (int i = 0; i <= GRID; i++) {
+        at[i] = end * i / GRID;
+        tail[i] = closing_fill_tail(c, at[i]);
+    }
+    tail[GRID] = 0;
+    for (int j = 0, i = 0; j < STRATA; j++) {
+        double beyond = 1 - (j + 0.5) / STRATA;
+        if (n == 0 || beyond > tail[0]) {
+            values[j] = 0;
+            continue;
+        }
+        while (i < GRID - 1 && tail[i + 1] > beyond)
+            i++;
+        /* At the timeout the law has a step: what is left there waits so long. */
+        double left = i == GRID - 1 && end == c->timeout ? closing_fill_tail(c, end * (1 - 1e-12))
+                                                         : tail[i + 1];
+        double fall = tail[i] - left, part = fall > 0 ? (tail[i] - beyond) / fall : 1;
+        values[j] = at[i] + fmin(1, part) * (at[i + 1] - at[i]);
+    }
+}
+
+/* P(X > x) of the balanced hyperexponential of mean 1. */
+static double hyper_tail(double scv, double x)
+{
+    double p = 0.5 * (1 + sqrt((scv - 1) / (scv + 1)));
+    return p * exp(-2 * p * x) + (1 - p) * exp(-2 * (1 - p) * x);
+}
+
+static double hyper_quantile(double scv, double beyond)
+{
+    double low = 0, high = 1;
+    while (hyper_tail(scv, high) > beyond)
+        high *= 2;
+    for (int i = 0; i < 50; i++) {
+        double middle = (low + high) / 2;
+        if (hyper_tail(scv, middle) > beyond)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+static double service_quantile(double scv, double p)
+{
+    if (scv < 1e-6)
+        return 1;
+    if (scv > 1 + 1e-9)
+        return hyper_quantile(scv, 1 - p);
+    if (scv > 1 - 1e-9)
+        return -log1p(-p);
+    return gsl_cdf_gamma_Pinv(p, 1 / scv, scv);
+}
+
+void strata_service(double scv, double values[static STRATA])
+{
+    double sum = 0;
+    for (int j = 0; j < STRATA; j++) {
+        values[j] = service_quantile(scv, (j + 0.5) / STRATA);
+        sum += values[j];
+    }
+    /* The last stratum's middle lies below its mean: it makes up for what is missing. */
+    values[STRATA - 1] += fmax(0, STRATA - sum);
+}
+
+void strata_add(const struct tail *tail, double scale, const double values[static STRATA],
+                struct tail *ret)
+{
+    double scaled[STRATA];
+    for (int j = 0; j < STRATA; j++)
+        scaled[j] = scale * values[j];
+    /* Equal steps out to 1e-3, wider ones beyond. */
+    double near = tail_sum_quantile(tail, scaled, STRATA, 1e-3);
+    double far = fmax(4 * near, 1.5 * tail_quantile(tail, 1e-12));
+    const int steps = 2 * TAIL_POINTS / 3, rest = TAIL_POINTS - 1 - steps;
+    tail_zero(ret);
+    for (int i = 0; i <= steps; i++) {
+        double x = near * i / steps;
+        tail_append(ret, x, tail_sum_probability(tail, scaled, STRATA, x));
+    }
+    for (int i = 1; i <= rest; i++) {
+        double x = near + (far - near) * i * i / ((double)rest * rest);
+        tail_append(ret, x, tail_sum_probability(tail, scaled, STRATA, x));
+    }
+}
