@@ -19,7 +19,7 @@ static const struct {
     method_function *solve;
 } methods[METHOD_COUNT] = {
     [METHOD_FAST] = {"fast", fast_solve}, [METHOD_PUBLISHED] = {"published", NULL},
-    [METHOD_QBD] = {"qbd", qbd_solve},         [METHOD_EXACT] = {"exact", exact_solve},
+    [METHOD_QBD] = {"qbd", qbd_solve},    [METHOD_EXACT] = {"exact", exact_solve},
     [METHOD_SIM] = {"sim", sim_solve},
 };
 

@@ -32,7 +32,7 @@ static bool same(double a, double b)
 
 static int stream_check(const struct stream *stream)
 {
-    struct closing closing;
+    struct closing_law closing;
     if (!service_valid(&stream->service) || stream->count == 0)
         return -EINVAL;
     int err = closing_solve(stream->rate, stream->size, stream->timeout, &closing);
@@ -126,7 +126,7 @@ static void answer_head(const struct phased *phased, struct answer *ret)
 /* Delay of a stream that waits `wait` (0 or INFINITY) for certain. */
 static struct stream_delay delay_plain(const struct stream *stream, double wait)
 {
-    struct closing closing;
+    struct closing_law closing;
     double mean, scv;
     full_service(stream, &mean, &scv);
     if (closing_solve(stream->rate, stream->size, stream->timeout, &closing))
@@ -153,7 +153,7 @@ bool phased_trivial(const struct phased *phased, const struct query *query, stru
 }
 
 /* P(fill + sojourn > x): the fill wait cut into cells of equal length. */
-static double delay_tail(const struct closing *fill, const struct waiting *sojourn, double x)
+static double delay_tail(const struct closing_law *fill, const struct waiting *sojourn, double x)
 {
     double before = closing_fill_tail(fill, 0), sum = (1 - before) * waiting_tail(sojourn, x);
     for (int i = 1; i <= CONVOLUTION; i++) {
@@ -166,7 +166,8 @@ static double delay_tail(const struct closing *fill, const struct waiting *sojou
     return sum + before;
 }
 
-static double delay_quantile(const struct closing *fill, const struct waiting *sojourn, double p)
+static double delay_quantile(const struct closing_law *fill, const struct waiting *sojourn,
+                             double p)
 {
     double low = 0, high = waiting_mean(sojourn) + fill->fill_mean;
     while (delay_tail(fill, sojourn, high) > 1 - p) {
@@ -186,7 +187,7 @@ static double delay_quantile(const struct closing *fill, const struct waiting *s
 static struct stream_delay delay_of(const struct phased *phased, const struct stream *stream,
                                     const struct waiting *wait, const struct waiting *sojourn)
 {
-    struct closing closing;
+    struct closing_law closing;
     if (closing_solve(stream->rate, stream->size, INFINITY, &closing))
         return (struct stream_delay){0};
     double waits = waiting_mean(wait);
