@@ -17,36 +17,19 @@
 
 #define NODE_PATH (KEYS_PATH + 64)
 
-/* Six pairs of hexadecimal digits, a colon between them. */
-static bool mac_parse(const char *text, unsigned char ret[static 6])
+int device_mac(const char *text, char ret[static MAC_TEXT])
 {
-    for (int i = 0; i < DEVICE_MAC - 1; i++)
-        if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
-            return false;
-    for (int i = 0; i < 6; i++)
-        ret[i] = (unsigned char)strtoul(text + 3 * i, NULL, 16);
-    return !text[DEVICE_MAC - 1];
-}
+    uint8_t mac[6] = {0x00, 0x16, 0x3e};
 
-static bool mac_generate(unsigned char ret[static 6])
-{
-    memcpy(ret, "\x00\x16\x3e", 3);
-    if (getrandom(ret + 3, 3, 0) != 3)
-        return false;
-    ret[3] &= 0x7f; /* the upper half of Xen's range is for addresses made by people */
-    return true;
-}
-
-int device_mac(const char *text, char ret[static DEVICE_MAC])
-{
-    static const unsigned char zero[6];
-    unsigned char mac[6];
-
-    if (!(text ? mac_parse(text, mac) : mac_generate(mac)) || (mac[0] & 1) ||
-        memcmp(mac, zero, sizeof(zero)) == 0)
-        return -EINVAL;
-    snprintf(ret, DEVICE_MAC, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
+    if (text) {
+        if (mac_parse(text, mac))
+            return -EINVAL;
+    } else {
+        if (getrandom(mac + 3, 3, 0) != 3)
+            return -EIO;
+        mac[3] &= 0x7f; /* the upper half of Xen's range is for addresses made by people */
+    }
+    mac_format(mac, ret);
     return 0;
 }
 

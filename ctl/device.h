@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/mac.h"
 #include "common/store.h"
 
-#define DEVICE_MAC 18    /* "00:16:3e:01:02:03" and its end */
 #define DEVICE_BRIDGE 16 /* IFNAMSIZ */
 #define DEVICE_NAME 128
 
@@ -29,13 +29,14 @@
 struct device {
     struct keys_interface interface;
     uint32_t backend_domid;
-    char mac[DEVICE_MAC];
+    char mac[MAC_TEXT];
     char bridge[DEVICE_BRIDGE]; /* empty: none */
     uint32_t mtu;               /* 0: not said */
 };
 
-/* Canonical form of a unicast MAC address; NULL as text: a new one of Xen's range. 0 or -EINVAL. */
-int device_mac(const char *text, char ret[static DEVICE_MAC]);
+/* Canonical form of a unicast MAC address; NULL as text: a new one of Xen's range. 0, -EINVAL,
+ * -EIO. */
+int device_mac(const char *text, char ret[static MAC_TEXT]);
 /* Whether the kernel would take it as an interface's name. */
 bool device_bridge_valid(const char *name);
 

@@ -118,21 +118,6 @@ int handshake_read(struct store *store, const char *frontend_dir, struct handsha
     return error == -E2BIG ? -EINVAL : error;
 }
 
-int handshake_mac_parse(const char *text, uint8_t ret[static 6])
-{
-    unsigned byte[6];
-    int used = 0;
-
-    if (strlen(text) != 17 ||
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
-               &byte[5], &used) != 6 ||
-        used != 17 || (byte[0] & 1))
-        return -EINVAL;
-    for (int i = 0; i < 6; i++)
-        ret[i] = (uint8_t)byte[i];
-    return 0;
-}
-
 static void malformed_say(struct keys_interface interface, const char *dir, const char *name,
                           const char *text, char said[static 16])
 {

@@ -32,9 +32,6 @@ int handshake_write(struct store *store, const char *frontend_dir,
 int handshake_read(struct store *store, const char *frontend_dir, struct handshake_offer *ret,
                    const char **ret_key);
 
-/* "00:16:3e:01:02:03". 0 or -EINVAL. */
-int handshake_mac_parse(const char *text, uint8_t ret[static 6]);
-
 /*
  * Reads one direction's sizes from the backend's folder. A missing key keeps what
  * *tuning holds (a restarted store is empty); so does a malformed one, and is

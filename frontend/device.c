@@ -19,6 +19,7 @@
 
 #include "common/epoch.h"
 #include "common/log.h"
+#include "common/mac.h"
 #include "common/session.h"
 #include "datapath/handshake.h"
 #include "datapath/worker.h"
@@ -178,7 +179,7 @@ static bool port_ensure(struct device *device, struct store *store)
         return true;
     store_read_number(store, device->backend_dir, "mtu", MTU_MIN, MTU_MAX, &mtu);
     int length = store_read(store, device->dir, "mac", text, sizeof(text));
-    if (length == -E2BIG || (length >= 0 && handshake_mac_parse(text, mac) < 0)) {
+    if (length == -E2BIG || (length >= 0 && mac_parse(text, mac) < 0)) {
         trouble_say(device, "key mac", -EINVAL);
         return false;
     }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/mac.h"
 #include "ctl/device.h"
 #include "sandbox/programs.h"
 #include "sandbox/toolstack.h"
@@ -354,13 +355,6 @@ uint32_t world_far_address(const struct world_guest *guest)
     return 0xc6120001u | subnet(guest) << 8;
 }
 
-static const char *mac_text(const uint8_t mac[6], char text[static 18])
-{
-    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-             mac[5]);
-    return text;
-}
-
 static void guest_free(struct world_guest *guest)
 {
     process_free(guest->frontend);
@@ -391,7 +385,7 @@ static int guest_folders(struct world *world, const struct world_guest *guest)
         .interface = guest->interface, .backend_domid = BACKEND_DOMID, .mtu = guest->mtu};
     int error = toolstack_create(world->store, guest->interface.domid, guest->name);
 
-    mac_text(guest->mac, device.mac);
+    mac_format(guest->mac, device.mac);
     return error ? error : device_attach(world->store, &device);
 }
 
@@ -487,7 +481,7 @@ int world_set_up_network(struct world *world, struct world_guest *guest)
              "link set %s up\n"
              "addr replace 10.77.%u.1/24 dev %s\n"
              "neigh replace 10.77.%u.2 lladdr %s dev %s nud permanent\n",
-             guest->vif, n, guest->vif, n, mac_text(guest->mac, mac), guest->vif);
+             guest->vif, n, guest->vif, n, mac_format(guest->mac, mac), guest->vif);
     error = namespace_ip(world->dom0, commands);
     if (error)
         return complain(guest->vif, error);
@@ -496,7 +490,7 @@ int world_set_up_network(struct world *world, struct world_guest *guest)
              "addr replace 10.77.%u.2/24 dev " WORLD_GUEST_INTERFACE "\n"
              "neigh replace 10.77.%u.1 lladdr %s dev " WORLD_GUEST_INTERFACE " nud permanent\n"
              "route replace 198.18.%u.0/24 via 10.77.%u.1\n",
-             n, n, mac_text(guest->vif_mac, mac), n, n);
+             n, n, mac_format(guest->vif_mac, mac), n, n);
     error = namespace_ip(guest->space, commands);
     return error ? complain(guest->name, error) : 0;
 }
