@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/mac.h"
 #include "ctl/device.h"
+#include "sandbox/losses.h"
 #include "sandbox/programs.h"
 #include "sandbox/toolstack.h"
 #include "sandbox/xenstored.h"
@@ -315,6 +316,10 @@ static int start_store(struct world *world)
 
     if (!error)
         error = store_open(&world->store);
+    /* The guests first: who finds a dom0 takes a guest that is not there for ended. */
+    for (unsigned i = 0; i < world->n && !error; i++)
+        error = toolstack_create(world->store, world->guests[i]->interface.domid,
+                                 world->guests[i]->name);
     if (!error)
         error = store_write(world->store, "/local/domain/0", "name", "Domain-0");
     if (!error)
@@ -379,14 +384,13 @@ static int guest_kernel(struct world_guest *guest)
     return error;
 }
 
-static int guest_folders(struct world *world, const struct world_guest *guest)
+int world_attach(struct world *world, const struct world_guest *guest)
 {
     struct device device = {
         .interface = guest->interface, .backend_domid = BACKEND_DOMID, .mtu = guest->mtu};
-    int error = toolstack_create(world->store, guest->interface.domid, guest->name);
 
     mac_format(guest->mac, device.mac);
-    return error ? error : device_attach(world->store, &device);
+    return device_attach(world->store, &device);
 }
 
 int world_create_guest(struct world *world, uint32_t domid, const char *name, unsigned mtu,
@@ -409,7 +413,9 @@ int world_create_guest(struct world *world, uint32_t domid, const char *name, un
     if (!error)
         error = guest_kernel(guest);
     if (!error)
-        error = guest_folders(world, guest);
+        error = toolstack_create(world->store, domid, name);
+    if (!error)
+        error = world_attach(world, guest);
     if (error) {
         guest_free(guest);
         return complain(name, error);
@@ -431,9 +437,24 @@ int world_boot(struct world *world, struct world_guest *guest)
 }
 
 struct guest_states {
-    struct store *store;
+    struct world *world;
     const struct world_guest *guest;
 };
+
+/* A killed backend leaves its segment behind, and its folder says Connected still. */
+static bool backend_carries(struct world *world, const struct world_guest *guest)
+{
+    char path[WORLD_PATH];
+    struct segment_interface seen;
+    struct segment *segment;
+
+    if (!world->backend || segment_open(world_segment(world, path), &segment))
+        return false;
+    bool carries = segment_head(segment)->pid == (uint32_t)process_pid(world->backend) &&
+                   losses_find_interface(segment, guest->interface, &seen) == 0;
+    segment_close(segment);
+    return carries;
+}
 
 static bool both_connected(void *context)
 {
@@ -441,13 +462,14 @@ static bool both_connected(void *context)
     struct device device = {.interface = states->guest->interface, .backend_domid = BACKEND_DOMID};
     struct device_states ends;
 
-    device_states(states->store, &device, &ends);
-    return ends.backend == KEYS_STATE_CONNECTED && ends.frontend == KEYS_STATE_CONNECTED;
+    device_states(states->world->store, &device, &ends);
+    return ends.backend == KEYS_STATE_CONNECTED && ends.frontend == KEYS_STATE_CONNECTED &&
+           backend_carries(states->world, states->guest);
 }
 
 int world_await_connected(struct world *world, struct world_guest *guest)
 {
-    struct guest_states states = {.store = world->store, .guest = guest};
+    struct guest_states states = {.world = world, .guest = guest};
     char what[80];
 
     snprintf(what, sizeof(what), "both ends of guest %s Connected", guest->name);
@@ -471,7 +493,7 @@ static int read_mac(struct namespace *space, const char *interface, uint8_t ret_
 
 int world_set_up_network(struct world *world, struct world_guest *guest)
 {
-    char commands[640], mac[18];
+    char commands[640], mac[MAC_TEXT];
     unsigned n = subnet(guest);
     int error = read_mac(world->dom0, guest->vif, guest->vif_mac);
 

@@ -67,7 +67,10 @@ const char *world_config(const struct world *world, char path[static WORLD_PATH]
 struct store *world_store(struct world *world);
 struct namespace *world_dom0(struct world *world);
 
-/* Kills or stops xenstored and starts an empty one in its place; our connection is made anew. */
+/*
+ * Kills or stops xenstored and starts an empty one in its place, with the
+ * domains in it but no interfaces: world_attach. Our connection is made anew.
+ */
 int world_restart_store(struct world *world, bool kill);
 
 int world_start_backend(struct world *world);
@@ -80,8 +83,10 @@ int world_stop_backend(struct world *world, bool kill);
  */
 int world_create_guest(struct world *world, uint32_t domid, const char *name, unsigned mtu,
                        struct world_guest **ret);
+/* Writes the folders of its interface where they are not there (any more). */
+int world_attach(struct world *world, const struct world_guest *guest);
 int world_boot(struct world *world, struct world_guest *guest);
-/* Until both ends say Connected. */
+/* Until both ends say Connected, and the backend that runs now carries its packets. */
 int world_await_connected(struct world *world, struct world_guest *guest);
 /*
  * Addresses and routes: 10.77.N.1 in dom0 and 10.77.N.2 in the guest (N: domid

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sandbox/screen.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Seconds between two blocks where nothing can be redrawn. */
+#define PLAIN_SECONDS 5.0
+
+struct screen {
+    FILE *file;
+    bool terminal;
+    unsigned lines; /* of the table on the terminal, to go up over */
+    double shown_at;
+};
+
+struct screen *screen_create(FILE *file)
+{
+    struct screen *screen = calloc(1, sizeof(*screen));
+
+    if (!screen)
+        return NULL;
+    screen->file = file;
+    const char *kind = getenv("TERM");
+    screen->terminal = isatty(fileno(file)) && kind && strcmp(kind, "dumb") != 0;
+    screen->shown_at = -PLAIN_SECONDS;
+    return screen;
+}
+
+void screen_free(struct screen *screen)
+{
+    free(screen);
+}
+
+const char *screen_number(double value, char text[static 24])
+{
+    if (isnan(value))
+        snprintf(text, 24, "-");
+    else if (value >= 1e6)
+        snprintf(text, 24, "%.2fM", value / 1e6);
+    else if (value >= 1e5)
+        snprintf(text, 24, "%.0fk", value / 1e3);
+    else if (value >= 1e4)
+        snprintf(text, 24, "%.1fk", value / 1e3);
+    else
+        snprintf(text, 24, "%.*f", value < 100 ? 1 : 0, value);
+    return text;
+}
+
+/* Back to the table's first line, so that what follows overwrites it. */
+static void table_rewind(struct screen *screen)
+{
+    if (screen->terminal && screen->lines)
+        fprintf(screen->file, "\033[%uA\033[J", screen->lines);
+    screen->lines = 0;
+}
+
+static void table_line(struct screen *screen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void table_line(struct screen *screen, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(screen->file, format, arguments);
+    va_end(arguments);
+    fputc('\n', screen->file);
+    screen->lines++;
+}
+
+void screen_say(struct screen *screen, const char *format, ...)
+{
+    va_list arguments;
+
+    table_rewind(screen);
+    va_start(arguments, format);
+    vfprintf(screen->file, format, arguments);
+    va_end(arguments);
+    fputc('\n', screen->file);
+    fflush(screen->file);
+}
+
+static const char *size_text(uint32_t packets, uint32_t timeout_us, char text[static 32])
+{
+    char number[24];
+
+    snprintf(text, 32, "%u/%s", packets, screen_number(timeout_us, number));
+    return text;
+}
+
+static const char *promise_text(const struct screen_row *row, char text[static 64])
+{
+    char number[24];
+
+    if (isnan(row->tick->promise_us))
+        snprintf(text, 64, "none yet");
+    else
+        snprintf(text, 64, "%s %s", screen_number(row->tick->promise_us, number),
+                 strcmp(row->scope, "forwarding") == 0 ? "and back" : "one way");
+    return text;
+}
+
+static const char *kept_text(const struct record_score *score, char text[static 32])
+{
+    if (score->windows)
+        snprintf(text, 32, "%u/%u", score->kept, score->windows);
+    else
+        snprintf(text, 32, "-");
+    return text;
+}
+
+static void row_show(struct screen *screen, const struct screen_row *row)
+{
+    char offered[24], predicted[24], backend[24], generator[24];
+    char rx[32], tx[32], promise[64], kept[32];
+    const struct record_tick *tick = row->tick;
+
+    if (!tick) {
+        table_line(screen, " %-11s (no measurements yet)", row->name);
+        return;
+    }
+    table_line(
+        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-15s %7s  %s", row->name,
+        screen_number(tick->offered, offered), size_text(tick->rx_packets, tick->rx_timeout_us, rx),
+        size_text(tick->tx_packets, tick->tx_timeout_us, tx),
+        screen_number(tick->predicted_us, predicted), screen_number(tick->backend_us, backend),
+        screen_number(tick->generator_us, generator), promise_text(row, promise),
+        kept_text(&row->score, kept), tick->state);
+    if (row->reason[0])
+        table_line(screen, "             %.105s", row->reason);
+}
+
+void screen_show(struct screen *screen, double at, double total, const char *phase,
+                 const struct screen_row rows[PLAN_GUESTS])
+{
+    if (!screen->terminal && at - screen->shown_at < PLAIN_SECONDS)
+        return;
+    screen->shown_at = at;
+    table_rewind(screen);
+    table_line(screen, "%.0f of %.0f s, phase \"%s\"; delays in microseconds", at, total, phase);
+    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-15s %7s  %s", "guest", "packets/s",
+               "to guest", "from guest", "predicted", "backend", "generator", "promise", "kept",
+               "state");
+    for (unsigned i = 0; i < PLAN_GUESTS; i++)
+        row_show(screen, &rows[i]);
+    if (!screen->terminal)
+        fputc('\n', screen->file);
+    fflush(screen->file);
+}
