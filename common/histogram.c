@@ -2,6 +2,7 @@
 #include "common/histogram.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* The lowest octave starts at 32 ns; what is below lands in its first bin. */
 #define FIRST_BIT 5
@@ -71,4 +72,36 @@ double histogram_quantile(const struct histogram *histogram, double share)
         below += here;
     }
     return bin_start(last + 1);
+}
+
+struct share {
+    double ns, share;
+};
+
+/* The bins that are not empty, by their middles. */
+static unsigned shares_of(const struct histogram *histogram, struct share ret[HISTOGRAM_BINS])
+{
+    double all = (double)histogram_count(histogram);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+        if (histogram->bins[i])
+            ret[n++] =
+                (struct share){(bin_start(i) + bin_start(i + 1)) / 2, histogram->bins[i] / all};
+    return n;
+}
+
+void histogram_convolve(const struct histogram *a, const struct histogram *b, struct histogram *ret)
+{
+    struct share of_a[HISTOGRAM_BINS], of_b[HISTOGRAM_BINS];
+    unsigned n_a = shares_of(a, of_a), n_b = shares_of(b, of_b);
+    const double scale = 1e9;
+
+    memset(ret, 0, sizeof(*ret));
+    for (unsigned i = 0; i < n_a; i++)
+        for (unsigned j = 0; j < n_b; j++)
+            histogram_add(ret, (uint64_t)(of_a[i].ns + of_b[j].ns),
+                          (uint32_t)(of_a[i].share * of_b[j].share * scale + 0.5));
+    ret->sum_ns =
+        (uint64_t)((histogram_mean(a) + histogram_mean(b)) * (double)histogram_count(ret));
 }

@@ -29,5 +29,12 @@ double histogram_mean(const struct histogram *histogram);
 /* Value (ns) below which `share` (0..1) of the counts lie, interpolated in its bin; 0 where empty.
  */
 double histogram_quantile(const struct histogram *histogram, double share);
+/*
+ * What the sum of two independent values is distributed like, one from each
+ * (empty where one of them is). The counts mean nothing by themselves: they add
+ * up to about 1e9.
+ */
+void histogram_convolve(const struct histogram *a, const struct histogram *b,
+                        struct histogram *ret);
 
 #endif
