@@ -11,6 +11,9 @@
 
 #include "common/segment.h"
 
+/* No single thing that is timed takes longer, whatever a guest reports. */
+#define ESTIMATE_EVENT_MAX 10.0 /* s */
+
 /* A value and its standard error, in the same unit. */
 struct estimate {
     double value, error;
@@ -70,15 +73,29 @@ struct line_cost {
 int line_add(struct line_estimator *line, const struct segment_line *sums);
 struct line_cost line_get(const struct line_estimator *line, const struct line_prior *prior);
 
-/* ---- a mean per event (time per packet read, lateness per timer) ---- */
+/* ---- a mean per event (time per packet read, lateness per timer, bytes of a packet) ---- */
 
 struct mean_estimator {
     double n, sum; /* weighted */
 };
 
-/* Adds `n` events that sum up to `sum`. */
-void mean_add(struct mean_estimator *mean, double n, double sum);
+/* Adds `n` events that sum up to `sum`; left out where one would be above `most` or below 0. */
+void mean_add(struct mean_estimator *mean, double n, double sum, double most);
 /* `guess` counts as `weight` events. */
 double mean_get(const struct mean_estimator *mean, double guess, double weight);
+
+/* ---- what a prediction leaves out ---- */
+
+/* How far measurements are above a prediction, as a rule, and how much that varies. */
+struct bias_estimator {
+    double mean, square; /* exponentially weighted */
+    double weight;       /* 0: nothing learnt; towards 1 */
+};
+
+/* `gain` 0..1: how much of the estimate this one difference replaces. */
+void bias_learn(struct bias_estimator *bias, double difference, double gain);
+/* Value: the rule. Error: one standard deviation around it. 0 +- `guess` where nothing was learnt.
+ */
+struct estimate bias_get(const struct bias_estimator *bias, double guess);
 
 #endif

@@ -79,9 +79,10 @@ struct guest_report {
 
     /*
      * Promises are judged by windows of at least 50 containers. -1: none ended
-     * at this tick; else 0 or 1, and what it was about.
+     * at this tick; else 0 or 1, and what it was about. `last_kept`: the same of
+     * the last window that ended, at whatever tick.
      */
-    int kept;
+    int kept, last_kept;
     double window_seconds, window_measured, window_predicted;
     uint64_t window_containers;
     uint64_t windows, windows_kept; /* since the daemon knows this interface */

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/costs.h"
+
+#include <math.h>
+
+/* Guesses, and how many observations each weighs as much as. */
+#define GUESS_READ 1.5e-6
+#define GUESS_LATE 55e-6
+#define GUESS_WEIGHT 50.0
+static const struct line_prior guess_publish = {
+    .fixed = 4e-6, .per_packet = 5e-9, .weight = GUESS_WEIGHT};
+static const struct line_prior guess_unload = {
+    .fixed = 2e-6, .per_packet = 2e-6, .weight = GUESS_WEIGHT};
+/* The model wants costs above zero; nothing takes less. */
+#define COST_MIN 1e-9
+
+void costs_add_pack(struct costs *costs, const struct segment_pack *pack)
+{
+    mean_add(&costs->read, (double)pack->packets, (double)pack->read_ns * 1e-9, ESTIMATE_EVENT_MAX);
+    line_add(&costs->publish, &pack->publish);
+}
+
+void costs_add_unload(struct costs *costs, const struct segment_unload *unload)
+{
+    line_add(&costs->unload, &unload->unload);
+}
+
+void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep)
+{
+    mean_add(&costs->late, (double)sleep->late_n, (double)sleep->late_ns * 1e-9,
+             ESTIMATE_EVENT_MAX);
+}
+
+static double variation(const struct costs *costs, const struct line_cost *publish,
+                        const struct line_cost *unload)
+{
+    double n = costs->publish.n + costs->unload.n;
+
+    return n > 0 ? (costs->publish.n * publish->scv + costs->unload.n * unload->scv) / n : 1;
+}
+
+void costs_get(const struct costs *costs, struct end_costs *ret)
+{
+    struct line_cost publish = line_get(&costs->publish, &guess_publish);
+    struct line_cost unload = line_get(&costs->unload, &guess_unload);
+    double late = mean_get(&costs->late, GUESS_LATE, GUESS_WEIGHT);
+
+    *ret = (struct end_costs){
+        .read = fmax(COST_MIN, mean_get(&costs->read, GUESS_READ, GUESS_WEIGHT)),
+        .publish = fmax(COST_MIN, publish.fixed),
+        .publish_packet = fmax(COST_MIN, publish.per_packet),
+        .unload = fmax(COST_MIN, unload.fixed),
+        .unload_packet = fmax(COST_MIN, unload.per_packet),
+        .scv = variation(costs, &publish, &unload),
+        /* A thread that an event wakes is as late as one that a timer wakes. */
+        .wakeup = fmax(COST_MIN, late),
+        /* Both ends set their timers early by their usual lateness: it does not show. */
+        .timer_late = COST_MIN,
+    };
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the loop of one end costs, a backend worker's or a guest's, fitted from
+ * what that end measured of itself, for the model (struct end_costs).
+ */
+#ifndef XENAGG_DAEMON_COSTS_H
+#define XENAGG_DAEMON_COSTS_H
+
+#include "common/segment.h"
+#include "daemon/estimate.h"
+#include "model/dimension.h"
+
+struct costs {
+    struct mean_estimator read, late;
+    struct line_estimator publish, unload;
+};
+
+/* Differences of two samples: of the packing half, the unloading half, the sleeping. */
+void costs_add_pack(struct costs *costs, const struct segment_pack *pack);
+void costs_add_unload(struct costs *costs, const struct segment_unload *unload);
+void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep);
+
+/*
+ * All of them, > 0. What was not measured yet is a cautious guess: the costs of
+ * reading and writing single frames on a TAP.
+ */
+void costs_get(const struct costs *costs, struct end_costs *ret);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/estimate.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+/* A count older than this weighs 1/e. */
+#define RATE_MEMORY 5.0 /* s */
+/* Standard errors that a count may be off before the older ones are forgotten. */
+#define JUMP_ERRORS 4.0
+#define JUMP_PACKETS 4.0         /* and packets */
+#define DISPERSION_MEMORY 1000.0 /* bins */
+#define DISPERSION_BINS 20.0     /* fewer say nothing */
+#define LINE_MEMORY 5000.0       /* observations */
+#define MEAN_MEMORY 20000.0      /* events */
+#define SCV_MAX 4.0
+
+/* ---- arrival rate ---- */
+
+static double rate_of(const struct rate_estimator *rate)
+{
+    return rate->seconds > 0 ? rate->packets / rate->seconds : 0;
+}
+
+struct estimate rate_get(const struct rate_estimator *rate, double dispersion)
+{
+    if (!(rate->seconds > 0))
+        return (struct estimate){0, 0};
+    double value = rate_of(rate);
+    /* Var(sum w n) = sum w^2 Var(n), Var(n) = I rate t; nothing counted: as if it had been one. */
+    double counted = fmax(value, 1 / rate->seconds) * rate->squares;
+    return (struct estimate){value, sqrt(fmax(dispersion, 1) * counted) / rate->seconds};
+}
+
+static bool rate_jumps(const struct rate_estimator *rate, double packets, double seconds,
+                       double dispersion)
+{
+    struct estimate before = rate_get(rate, dispersion);
+    double expected = before.value * seconds, off = fabs(packets - expected);
+    double own = fmax(dispersion, 1) * (expected + packets) / 2;
+    double error = sqrt(own + before.error * before.error * seconds * seconds);
+
+    return off > JUMP_ERRORS * error && off > JUMP_PACKETS;
+}
+
+void rate_count(struct rate_estimator *rate, double packets, double seconds, double dispersion)
+{
+    double keep = exp(-seconds / RATE_MEMORY);
+
+    rate->jumped = rate->seconds > 0 && rate_jumps(rate, packets, seconds, dispersion);
+    if (rate->jumped)
+        keep = 0;
+    rate->packets = rate->packets * keep + packets;
+    rate->seconds = rate->seconds * keep + seconds;
+    rate->squares = rate->squares * keep * keep + seconds;
+}
+
+/* ---- index of dispersion ---- */
+
+void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint64_t packets,
+                    uint64_t squares)
+{
+    /* A sum of squares is between the packets themselves and the square of their sum. */
+    if (bins == 0 || bins > 1000000 || squares < packets ||
+        (double)squares > (double)packets * (double)packets ||
+        (double)squares * (double)bins < (double)packets * (double)packets * (1 - 1e-9))
+        return;
+    double keep = exp(-(double)bins / DISPERSION_MEMORY);
+    dispersion->bins = dispersion->bins * keep + (double)bins;
+    dispersion->packets = dispersion->packets * keep + (double)packets;
+    dispersion->squares = dispersion->squares * keep + (double)squares;
+}
+
+void dispersion_forget(struct dispersion_estimator *dispersion)
+{
+    memset(dispersion, 0, sizeof(*dispersion));
+}
+
+struct estimate dispersion_get(const struct dispersion_estimator *dispersion)
+{
+    double n = dispersion->bins, mean = n > 0 ? dispersion->packets / n : 0;
+
+    if (n < DISPERSION_BINS || dispersion->packets < DISPERSION_BINS)
+        return (struct estimate){1, 1};
+    double variance = (dispersion->squares - n * mean * mean) / (n - 1);
+    double value = fmin(1000, fmax(0.01, variance / mean));
+    return (struct estimate){value, value * sqrt(2 / (n - 1))};
+}
+
+/* ---- lines ---- */
+
+static bool line_is_possible(const struct segment_line *sums)
+{
+    double n = (double)sums->n, b = (double)sums->sum_b, t = (double)sums->sum_t;
+
+    return sums->n > 0 && sums->n < 1ull << 40 && b >= n && b <= n * 65536 &&
+           (double)sums->sum_bb * n >= b * b * (1 - 1e-9) && (double)sums->sum_bb <= b * 65536 &&
+           t <= n * ESTIMATE_EVENT_MAX * 1e9 && (double)sums->sum_bt <= t * 65536 &&
+           (double)sums->sum_bt >= t * (1 - 1e-9);
+}
+
+int line_add(struct line_estimator *line, const struct segment_line *sums)
+{
+    if (!line_is_possible(sums))
+        return -EINVAL;
+    double keep = exp(-(double)sums->n / LINE_MEMORY);
+    line->n = line->n * keep + (double)sums->n;
+    line->sum_b = line->sum_b * keep + (double)sums->sum_b;
+    line->sum_bb = line->sum_bb * keep + (double)sums->sum_bb;
+    line->sum_t = line->sum_t * keep + (double)sums->sum_t * 1e-9;
+    line->sum_bt = line->sum_bt * keep + (double)sums->sum_bt * 1e-9;
+    line->sum_tt = line->sum_tt * keep + (double)sums->sum_tt_us * 1e-12;
+    return 0;
+}
+
+/* The prior as observations that lie on its line: small containers and large ones. */
+static void line_weigh_in(struct line_estimator *line, const struct line_prior *prior)
+{
+    static const double sizes[] = {1, 64};
+
+    for (int i = 0; i < 2; i++) {
+        double w = prior->weight / 2, b = sizes[i], t = prior->fixed + prior->per_packet * b;
+        line->n += w;
+        line->sum_b += w * b;
+        line->sum_bb += w * b * b;
+        line->sum_t += w * t;
+        line->sum_bt += w * b * t;
+        /* With the spread of an exponential, where nothing better is known. */
+        line->sum_tt += w * (t * t + prior->fixed * prior->fixed);
+    }
+}
+
+/* Least squares, neither part below zero. */
+static void line_solve(const struct line_estimator *line, double *ret_fixed, double *ret_slope)
+{
+    double spread = line->sum_bb - line->sum_b * line->sum_b / line->n;
+    double slope = spread > 1e-9 * line->sum_bb
+                       ? (line->sum_bt - line->sum_b * line->sum_t / line->n) / spread
+                       : 0;
+    double fixed = (line->sum_t - slope * line->sum_b) / line->n;
+
+    if (fixed < 0) { /* through the origin */
+        fixed = 0;
+        slope = line->sum_bt / line->sum_bb;
+    }
+    if (slope < 0) {
+        slope = 0;
+        fixed = line->sum_t / line->n;
+    }
+    *ret_fixed = fixed;
+    *ret_slope = slope;
+}
+
+struct line_cost line_get(const struct line_estimator *line, const struct line_prior *prior)
+{
+    struct line_estimator sum = *line;
+    struct line_cost cost;
+
+    line_weigh_in(&sum, prior);
+    line_solve(&sum, &cost.fixed, &cost.per_packet);
+    double rest = sum.sum_tt - cost.fixed * sum.sum_t - cost.per_packet * sum.sum_bt;
+    double variance = fmax(0, rest / sum.n);
+    cost.scv = cost.fixed > 0 ? fmin(SCV_MAX, variance / (cost.fixed * cost.fixed)) : 1;
+    cost.error = sqrt(variance / sum.n);
+    return cost;
+}
+
+/* ---- means ---- */
+
+void mean_add(struct mean_estimator *mean, double n, double sum, double most)
+{
+    if (!(n > 0) || !(sum >= 0) || sum > n * most)
+        return;
+    double keep = exp(-n / MEAN_MEMORY);
+    mean->n = mean->n * keep + n;
+    mean->sum = mean->sum * keep + sum;
+}
+
+double mean_get(const struct mean_estimator *mean, double guess, double weight)
+{
+    return (mean->sum + guess * weight) / (mean->n + weight);
+}
+
+/* ---- bias ---- */
+
+void bias_learn(struct bias_estimator *bias, double difference, double gain)
+{
+    if (!isfinite(difference))
+        return;
+    bias->mean += gain * (difference - bias->mean);
+    bias->square += gain * (difference * difference - bias->square);
+    bias->weight += gain * (1 - bias->weight);
+}
+
+struct estimate bias_get(const struct bias_estimator *bias, double guess)
+{
+    if (!(bias->weight > 0))
+        return (struct estimate){0, guess};
+    /* Both started at 0, which is worth 1 - weight of them. */
+    double mean = bias->mean / bias->weight;
+    double variance = fmax(0, bias->square / bias->weight - mean * mean);
+    double known = bias->weight;
+    return (struct estimate){mean, sqrt(known * variance + (1 - known) * guess * guess)};
+}

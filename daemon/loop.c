@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <libgen.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/session.h"
+#include "daemon/control.h"
+#include "daemon/controller.h"
+#include "daemon/guests.h"
+#include "daemon/history.h"
+#include "daemon/notify.h"
+#include "daemon/sample.h"
+#include "daemon/status.h"
+#include "daemon/tune.h"
+
+/* Store events are acted on together, this long after the first. */
+#define REFRESH_US 5000
+
+struct loop {
+    struct options options;
+    struct config *config;
+    double config_loaded, started; /* s since the epoch */
+    char config_error[512];        /* of the last reload; empty: none */
+    struct event_base *base;
+    struct event *tick, *refresh, *watchdog, *term, *interrupt, *hangup;
+    struct session *session;
+    struct guests *guests;
+    struct sampler *sampler;
+    struct controller *controller;
+    struct history *history;
+    struct control *control;
+    bool store_was_there;
+    char segment_error[128]; /* empty: measurements are coming in */
+    bool tune_failed;        /* has been logged */
+    struct tick_report report;
+    bool reported;
+    struct controller_guest *inputs;
+    size_t inputs_room;
+    uint64_t ticks;
+    double tick_last, tick_sum, tick_max; /* s */
+};
+
+static double epoch_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static const struct config_daemon *settings(const struct loop *loop)
+{
+    return config_daemon(loop->config);
+}
+
+/* ---- configuration ---- */
+
+static void on_complaint(void *context, const char *path, unsigned line, const char *what)
+{
+    struct loop *loop = context;
+    char text[384];
+
+    if (line)
+        snprintf(text, sizeof(text), "%s:%u: %s", path, line, what);
+    else
+        snprintf(text, sizeof(text), "%s: %s", path, what);
+    log_line(LOG_ERR, "config", "%s", text);
+    if (!loop->config_error[0])
+        snprintf(loop->config_error, sizeof(loop->config_error), "%s", text);
+}
+
+static int config_read(struct loop *loop, struct config **ret)
+{
+    loop->config_error[0] = '\0';
+    int error = config_load(loop->options.config, on_complaint, loop, ret);
+    if (!error)
+        options_apply(&loop->options, config_daemon_change(*ret));
+    return error;
+}
+
+static struct history_options history_options(const struct loop *loop)
+{
+    const struct config_daemon *daemon = settings(loop);
+
+    return (struct history_options){.path = daemon->database,
+                                    .interval = daemon->interval,
+                                    .detail = daemon->history_detail,
+                                    .keep = daemon->history_keep,
+                                    .size = daemon->history_size};
+}
+
+/* What a running daemon can't change: said, so that nobody waits for it. */
+static void restart_needed(const char *what, bool differs)
+{
+    if (differs)
+        log_line(LOG_WARNING, "config", "%s changed: takes effect when xenaggd is restarted", what);
+}
+
+static void config_replace(struct loop *loop, struct config *fresh)
+{
+    const struct config_daemon *now = config_daemon(fresh), *before = settings(loop);
+    bool interval = now->interval != before->interval;
+
+    restart_needed("segment", strcmp(now->segment, before->segment) != 0);
+    restart_needed("database", strcmp(now->database, before->database) != 0);
+    restart_needed("control", strcmp(now->control, before->control) != 0);
+    restart_needed("backend-domid", now->backend_domid != before->backend_domid);
+    struct config_daemon *change = config_daemon_change(fresh);
+    memcpy(change->segment, before->segment, sizeof(change->segment));
+    memcpy(change->database, before->database, sizeof(change->database));
+    memcpy(change->control, before->control, sizeof(change->control));
+    change->backend_domid = before->backend_domid;
+    config_free(loop->config);
+    loop->config = fresh;
+    loop->config_loaded = epoch_now();
+    struct history_options history = history_options(loop);
+    history_retain(loop->history, &history);
+    struct timeval period = {.tv_sec = (time_t)now->interval,
+                             .tv_usec = (suseconds_t)(fmod(now->interval, 1) * 1e6)};
+    if (interval)
+        event_add(loop->tick, &period);
+}
+
+static void on_hangup(evutil_socket_t signal, short what, void *context)
+{
+    struct loop *loop = context;
+    struct config *fresh;
+
+    (void)signal, (void)what;
+    notify_reloading();
+    int error = config_read(loop, &fresh);
+    if (error) {
+        if (!loop->config_error[0])
+            snprintf(loop->config_error, sizeof(loop->config_error), "%s", strerror(-error));
+        log_line(LOG_ERR, "config", "reload refused: what was in force stays");
+        history_event(loop->history, epoch_now(), "reload", "refused: %s", loop->config_error);
+    } else {
+        config_replace(loop, fresh);
+        log_line(LOG_NOTICE, "config", "%s read anew", loop->options.config);
+        history_event(loop->history, epoch_now(), "reload", "%s", loop->options.config);
+    }
+    notify_ready();
+}
+
+/* ---- the store ---- */
+
+static void refresh_soon(struct loop *loop)
+{
+    struct timeval delay = {.tv_usec = REFRESH_US};
+
+    if (!event_pending(loop->refresh, EV_TIMEOUT, NULL))
+        event_add(loop->refresh, &delay);
+}
+
+static void on_connect(void *context)
+{
+    struct loop *loop = context;
+
+    guests_connected(loop->guests);
+    refresh_soon(loop);
+}
+
+static void on_watch(void *context, const char *path, const char *token)
+{
+    struct loop *loop = context;
+
+    (void)token;
+    guests_event(loop->guests, path);
+    refresh_soon(loop);
+}
+
+static void store_note(struct loop *loop)
+{
+    bool there = session_store(loop->session) != NULL;
+
+    if (there == loop->store_was_there)
+        return;
+    loop->store_was_there = there;
+    history_event(loop->history, epoch_now(), "store", "%s", there ? "connected" : "not there");
+}
+
+static const struct guest_report *report_of(const struct loop *loop, const struct guest *guest)
+{
+    for (size_t i = 0; loop->reported && i < loop->report.n_guests; i++) {
+        const struct guest_report *report = &loop->report.guests[i];
+        if (report->interface.domid == guest->interface.domid &&
+            report->interface.handle == guest->interface.handle &&
+            strcmp(report->name, guest->name) == 0)
+            return report;
+    }
+    return NULL;
+}
+
+static void tune_one(struct loop *loop, struct store *store, struct guest *guest,
+                     const struct guest_report *report)
+{
+    struct tune_wanted wanted;
+
+    tune_wanted(report, &wanted);
+    int error = tune_apply(store, settings(loop)->backend_domid, guest, &wanted);
+    if (error < 0 && error != -EAGAIN && !loop->tune_failed) {
+        log_guest(LOG_WARNING, "tune", guest->interface.domid, guest->interface.handle,
+                  "sizes could not be written: %s; trying on", strerror(-error));
+        loop->tune_failed = true;
+    }
+    if (error > 0)
+        loop->tune_failed = false;
+}
+
+/* Whatever differs between the store and the last decisions. */
+static void tune_all(struct loop *loop)
+{
+    struct store *store = session_store(loop->session);
+
+    for (size_t i = 0; store && i < guests_count(loop->guests); i++) {
+        struct guest *guest = guests_at(loop->guests, i);
+        const struct guest_report *report = report_of(loop, guest);
+        if (report)
+            tune_one(loop, store, guest, report);
+    }
+}
+
+static void guests_update(struct loop *loop)
+{
+    struct store *store = session_store(loop->session);
+
+    if (!store || !guests_pending(loop->guests))
+        return;
+    int error = guests_refresh(loop->guests, store);
+    if (error == -ENOMEM)
+        log_line(LOG_ERR, "guests", "no memory");
+}
+
+/* A folder that was made anew gets its sizes at once, not at the next tick. */
+static void on_refresh(evutil_socket_t fd, short what, void *context)
+{
+    struct loop *loop = context;
+
+    (void)fd, (void)what;
+    guests_update(loop);
+    tune_all(loop);
+}
+
+/* ---- the tick ---- */
+
+static void segment_note(struct loop *loop, int error)
+{
+    char text[sizeof(loop->segment_error)] = "";
+
+    if (error == -ENOENT)
+        snprintf(text, sizeof(text), "the backend is not there");
+    else if (error == -EPROTO)
+        snprintf(text, sizeof(text), "not measurements of this version");
+    else if (error)
+        snprintf(text, sizeof(text), "%s", strerror(-error));
+    if (strcmp(text, loop->segment_error) == 0)
+        return;
+    memcpy(loop->segment_error, text, sizeof(text));
+    if (error)
+        log_line(LOG_WARNING, "sample", "%s: %s; waiting for it", settings(loop)->segment, text);
+    else
+        log_line(LOG_NOTICE, "sample", "%s: measurements are there", settings(loop)->segment);
+    history_event(loop->history, epoch_now(), "segment", "%s", error ? text : "there");
+}
+
+static int inputs_fill(struct loop *loop)
+{
+    size_t n = guests_count(loop->guests);
+
+    if (n > loop->inputs_room) {
+        void *more = reallocarray(loop->inputs, n, sizeof(*loop->inputs));
+        if (!more)
+            return -ENOMEM;
+        loop->inputs = more;
+        loop->inputs_room = n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct guest *guest = guests_at(loop->guests, i);
+        loop->inputs[i] =
+            (struct controller_guest){.interface = guest->interface, .name = guest->name};
+    }
+    return 0;
+}
+
+static void decisions_log(const struct loop *loop)
+{
+    for (size_t i = 0; i < loop->report.n_guests; i++) {
+        const struct guest_report *guest = &loop->report.guests[i];
+        const struct lane_size *rx = &guest->lanes[DIRECTION_RX].wanted;
+        const struct lane_size *tx = &guest->lanes[DIRECTION_TX].wanted;
+        if (guest->changed)
+            log_guest(guest->state == TUNING_UNATTAINABLE ? LOG_NOTICE : LOG_INFO, "decision",
+                      guest->interface.domid, guest->interface.handle,
+                      "%s: rx %u packets, %.0f us; tx %u packets, %.0f us; %s: %s", guest->name,
+                      rx->packets, rx->timeout * 1e6, tx->packets, tx->timeout * 1e6,
+                      tuning_state_name(guest->state), guest->reason);
+    }
+}
+
+static void status_note(const struct loop *loop)
+{
+    size_t unattainable = 0;
+
+    for (size_t i = 0; i < loop->report.n_guests; i++)
+        unattainable += loop->report.guests[i].state == TUNING_UNATTAINABLE;
+    notify_status("%zu interfaces%s%s; %zu promises that can't be kept", loop->report.n_guests,
+                  loop->segment_error[0] ? "; " : "", loop->segment_error, unattainable);
+}
+
+static void tick_time(struct loop *loop, uint64_t start_ns)
+{
+    loop->tick_last = (double)(clock_ns() - start_ns) * 1e-9;
+    loop->tick_sum += loop->tick_last;
+    loop->tick_max = fmax(loop->tick_max, loop->tick_last);
+    loop->ticks++;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct loop *loop = context;
+    struct sample sample;
+    uint64_t now = clock_ns();
+
+    (void)fd, (void)what;
+    store_note(loop);
+    guests_update(loop);
+    int error = sampler_take(loop->sampler, now, &sample);
+    segment_note(loop, error);
+    struct controller_input input = {
+        .now = (double)now * 1e-9,
+        .time = epoch_now(),
+        .interval = settings(loop)->interval,
+        .config = loop->config,
+        .sample = error ? NULL : &sample,
+    };
+    error = inputs_fill(loop);
+    input.guests = loop->inputs;
+    input.n_guests = guests_count(loop->guests);
+    if (!error)
+        error = controller_tick(loop->controller, &input, &loop->report);
+    if (error) {
+        log_line(LOG_ERR, "tick", "%s: nothing was decided", strerror(-error));
+        loop->reported = false;
+        return;
+    }
+    loop->reported = true;
+    tune_all(loop);
+    decisions_log(loop);
+    history_tick(loop->history, &loop->report);
+    status_note(loop);
+    tick_time(loop, now);
+}
+
+/* ---- the control socket ---- */
+
+static json_t *status_answer(struct loop *loop, const json_t *arguments, const char **ret_error)
+{
+    const json_t *vm = json_object_get(arguments, "vm");
+    struct history_state history;
+
+    if (vm && !json_is_string(vm)) {
+        *ret_error = "\"vm\" is not a name";
+        return NULL;
+    }
+    history_look(loop->history, &history);
+    struct status_health health = {
+        .started = loop->started,
+        .interval = settings(loop)->interval,
+        .config_path = loop->options.config,
+        .config_error = loop->config_error[0] ? loop->config_error : NULL,
+        .config_loaded = loop->config_loaded,
+        .segment_path = settings(loop)->segment,
+        .segment_error = loop->segment_error[0] ? loop->segment_error : NULL,
+        .store_error = session_store(loop->session) ? NULL : "not connected",
+        .history_path = settings(loop)->database,
+        .history_error = history.error[0] ? history.error : NULL,
+        .history_recorded = history.recorded,
+        .history_dropped = history.dropped,
+        .ticks = loop->ticks,
+        .tick_last = loop->tick_last,
+        .tick_mean = loop->ticks ? loop->tick_sum / (double)loop->ticks : 0,
+        .tick_max = loop->tick_max,
+    };
+    json_t *answer =
+        status_json(&health, loop->reported ? &loop->report : NULL, json_string_value(vm));
+    if (!answer)
+        *ret_error = "no memory";
+    return answer;
+}
+
+static json_t *on_request(void *context, const char *request, const json_t *arguments,
+                          const char **ret_error)
+{
+    if (strcmp(request, "status") == 0)
+        return status_answer(context, arguments, ret_error);
+    if (strcmp(request, "version") == 0)
+        return status_version();
+    *ret_error = "unknown request (there are status, version)";
+    return NULL;
+}
+
+/* ---- starting and stopping ---- */
+
+static void on_stop(evutil_socket_t signal, short what, void *context)
+{
+    struct loop *loop = context;
+
+    (void)what;
+    log_line(LOG_NOTICE, "loop", "%s: stopping; the sizes stay as they are",
+             strsignal((int)signal));
+    notify_stopping();
+    event_base_loopbreak(loop->base);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what, (void)context;
+    notify_watchdog();
+}
+
+/* The folder of a file of ours, where only the last part is missing. */
+static void folder_make(const char *path, mode_t mode)
+{
+    char copy[CONFIG_PATH];
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    if (mkdir(dirname(copy), mode) < 0 && errno != EEXIST)
+        log_line(LOG_DEBUG, "loop", "%s: %s", path, strerror(errno));
+}
+
+static int events_create(struct loop *loop)
+{
+    double interval = settings(loop)->interval;
+    struct timeval period = {.tv_sec = (time_t)interval,
+                             .tv_usec = (suseconds_t)(fmod(interval, 1) * 1e6)};
+    uint64_t watchdog_us = notify_watchdog_us();
+
+    loop->tick = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
+    loop->refresh = evtimer_new(loop->base, on_refresh, loop);
+    loop->term = evsignal_new(loop->base, SIGTERM, on_stop, loop);
+    loop->interrupt = evsignal_new(loop->base, SIGINT, on_stop, loop);
+    loop->hangup = evsignal_new(loop->base, SIGHUP, on_hangup, loop);
+    if (!loop->tick || !loop->refresh || !loop->term || !loop->interrupt || !loop->hangup ||
+        event_add(loop->tick, &period) || event_add(loop->term, NULL) ||
+        event_add(loop->interrupt, NULL) || event_add(loop->hangup, NULL))
+        return -ENOMEM;
+    if (watchdog_us) {
+        struct timeval often = {.tv_sec = (time_t)(watchdog_us / 3 / 1000000),
+                                .tv_usec = (suseconds_t)(watchdog_us / 3 % 1000000)};
+        loop->watchdog = event_new(loop->base, -1, EV_PERSIST, on_watchdog, loop);
+        if (!loop->watchdog || event_add(loop->watchdog, &often))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int history_begin(struct loop *loop)
+{
+    struct history_options options = history_options(loop);
+
+    folder_make(options.path, 0700);
+    int error = history_start(&options, &loop->history);
+    if (!error)
+        history_event(loop->history, loop->started, "start", "xenaggd " XENAGG_VERSION ", %s",
+                      loop->options.config);
+    return error;
+}
+
+static int session_begin(struct loop *loop)
+{
+    struct session_options options = {
+        .base = loop->base,
+        .subsystem = "store",
+        .watches = {{guests_root(loop->guests), "guests"}},
+        .on_connect = on_connect,
+        .on_watch = on_watch,
+        .context = loop,
+    };
+
+    loop->store_was_there = true;
+    return session_new(&options, &loop->session);
+}
+
+static int control_begin(struct loop *loop)
+{
+    const char *path = settings(loop)->control;
+
+    folder_make(path, 0755);
+    int error = control_listen(loop->base, path, on_request, loop, &loop->control);
+    if (error)
+        log_line(LOG_ERR, "control", "%s: %s", path, strerror(-error));
+    return error;
+}
+
+static int loop_begin(struct loop *loop)
+{
+    loop->base = event_base_new();
+    if (!loop->base)
+        return -ENOMEM;
+    /* First, so that a second daemon on the same socket leaves everything else alone. */
+    int error = control_begin(loop);
+    if (!error)
+        error = history_begin(loop);
+    if (!error)
+        error = guests_create(settings(loop)->backend_domid, &loop->guests);
+    if (!error)
+        error = sampler_create(settings(loop)->segment, &loop->sampler);
+    if (!error)
+        error = controller_create(&loop->controller);
+    if (!error)
+        error = events_create(loop);
+    if (!error)
+        error = session_begin(loop);
+    return error;
+}
+
+int loop_create(const struct options *options, struct loop **ret)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+
+    if (!loop)
+        return -ENOMEM;
+    loop->options = *options;
+    loop->started = loop->config_loaded = epoch_now();
+    int error = config_read(loop, &loop->config);
+    if (error) {
+        free(loop);
+        return -EINVAL;
+    }
+    error = loop_begin(loop);
+    if (error) {
+        log_line(LOG_ERR, "loop", "not started: %s", strerror(-error));
+        loop_destroy(loop);
+        return error;
+    }
+    *ret = loop;
+    return 0;
+}
+
+void loop_run(struct loop *loop)
+{
+    notify_ready();
+    event_base_dispatch(loop->base);
+    history_event(loop->history, epoch_now(), "stop", "stopped");
+}
+
+static void event_drop(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+void loop_destroy(struct loop *loop)
+{
+    if (!loop)
+        return;
+    control_close(loop->control);
+    session_free(loop->session);
+    event_drop(loop->tick);
+    event_drop(loop->refresh);
+    event_drop(loop->watchdog);
+    event_drop(loop->term);
+    event_drop(loop->interrupt);
+    event_drop(loop->hangup);
+    if (loop->base)
+        event_base_free(loop->base);
+    history_stop(loop->history);
+    guests_destroy(loop->guests);
+    sampler_destroy(loop->sampler);
+    controller_destroy(loop->controller);
+    config_free(loop->config);
+    free(loop->inputs);
+    free(loop);
+}

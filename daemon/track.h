@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the controller remembers of one guest interface from tick to tick, and
+ * how a sample changes it.
+ */
+#ifndef XENAGG_DAEMON_TRACK_H
+#define XENAGG_DAEMON_TRACK_H
+
+#include "daemon/config.h"
+#include "daemon/costs.h"
+#include "daemon/estimate.h"
+#include "daemon/report.h"
+#include "daemon/sample.h"
+#include "daemon/steady.h"
+#include "daemon/verdict.h"
+
+/* Delays that a correction is learnt for: each direction, and what is promised. */
+enum bias_of { BIAS_RX, BIAS_TX, BIAS_PROMISE, BIAS_COUNT };
+
+/* Why the sizes are not those of the tick before. */
+enum move { MOVE_NONE, MOVE_FIRST, MOVE_DANGER, MOVE_ROOM };
+
+struct track {
+    struct keys_interface interface;
+    char name[CONFIG_NAME];
+
+    /* Measured. */
+    bool known;     /* a sample was seen: worker, generation, in_force are valid */
+    double seen;    /* s, when the backend last wrote something new */
+    double seconds; /* that this tick's sample spans; 0: no sample at this tick */
+    uint32_t worker, generation;
+    struct lane_size in_force[DIRECTION_COUNT];
+    struct rate_estimator rate[DIRECTION_COUNT];
+    struct dispersion_estimator dispersion[DIRECTION_COUNT];
+    struct mean_estimator bytes[DIRECTION_COUNT];
+    bool in_use[DIRECTION_COUNT];
+    struct costs costs;
+
+    /* Decided. */
+    struct config_policy policy;
+    bool decided; /* `current` is valid */
+    struct lane_size current[DIRECTION_COUNT];
+    struct sizing sizing; /* the model's, for the next warm start */
+    struct steady steady;
+    enum move move; /* at this tick */
+    double moved;   /* s, when the sizes last changed */
+    bool attainable;
+    double attainable_since; /* s, that the model calls it so, where `attainable` is not yet */
+    double least;            /* s */
+
+    /* Expected, and how it came out. */
+    bool expects; /* `expected` is valid: made at the tick before */
+    struct guest_forecast expected;
+    double expected_promise;      /* s, corrected */
+    double corrected[BIAS_COUNT]; /* s, the corrections in it */
+    struct bias_estimator bias[BIAS_COUNT];
+    struct verdict verdict;
+    uint64_t windows, windows_kept;
+    bool last_kept;
+
+    enum tuning_state state;
+    struct guest_report report; /* of this tick */
+};
+
+void track_begin(struct track *track, struct keys_interface interface, const char *name);
+/* What holds for it now. True: the promise has changed. */
+bool track_policy(struct track *track, const struct config_policy *policy);
+/* Takes what the sample says of it; NULL: nothing. */
+void track_feed(struct track *track, const struct sample_interface *sample, double now);
+/* Whether it has been without measurements for too long, or never had any. */
+bool track_stale(const struct track *track, double now, double interval);
+/* The load for the model. The promise in it is the operator's. */
+void track_load(const struct track *track, struct guest_load *ret);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/tune.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES 4
+
+static uint32_t clamp(double value, unsigned long low, unsigned long high)
+{
+    return value <= (double)low    ? (uint32_t)low
+           : value >= (double)high ? (uint32_t)high
+                                   : (uint32_t)value;
+}
+
+void tune_wanted(const struct guest_report *report, struct tune_wanted *ret)
+{
+    ret->state = report->state;
+    ret->sizes = true;
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        const struct lane_size *size = &report->lanes[d].wanted;
+        if (size->packets == 0)
+            ret->sizes = false;
+        ret->tuning[d] = (struct keys_tuning){
+            .packets = clamp(size->packets, 1, KEYS_PACKETS_MAX),
+            .timeout_us = clamp(round(size->timeout * 1e6), 1, KEYS_TIMEOUT_US_MAX),
+            .bytes = clamp(report->limits.bytes_max, KEYS_BYTES_MIN, KEYS_BYTES_MAX),
+        };
+    }
+}
+
+static bool field_differs(const struct guest *guest, const struct tune_wanted *wanted,
+                          enum direction d, enum keys_tuning_field field)
+{
+    return wanted->sizes &&
+           (!guest->stored_valid[d][field] || keys_tuning_get(&guest->stored[d], field) !=
+                                                  keys_tuning_get(&wanted->tuning[d], field));
+}
+
+static bool state_differs(const struct guest *guest, const struct tune_wanted *wanted)
+{
+    return strcmp(guest->stored_state, tuning_state_name(wanted->state)) != 0;
+}
+
+static bool differs(const struct guest *guest, const struct tune_wanted *wanted)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        for (enum keys_tuning_field field = 0; field < KEYS_TUNING_FIELDS; field++)
+            if (field_differs(guest, wanted, d, field))
+                return true;
+    return state_differs(guest, wanted);
+}
+
+static int write_fields(struct store *store, const char *dir, const struct guest *guest,
+                        const struct tune_wanted *wanted)
+{
+    char key[40];
+    int error = 0;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        for (enum keys_tuning_field field = 0; field < KEYS_TUNING_FIELDS && !error; field++)
+            if (field_differs(guest, wanted, d, field))
+                error = store_writef(store, dir, keys_tuning_name(direction_name(d), field, key),
+                                     "%u", keys_tuning_get(&wanted->tuning[d], field));
+    if (!error && state_differs(guest, wanted))
+        error = store_write(store, dir, "tuning-state", tuning_state_name(wanted->state));
+    return error;
+}
+
+/* A removed device must not come back half: its folder is asked for in the same transaction. */
+static int write_once(struct store *store, const char *dir, const struct guest *guest,
+                      const struct tune_wanted *wanted)
+{
+    int error = store_begin(store);
+
+    if (error)
+        return error;
+    if (!store_exists(store, dir))
+        error = -ENOENT;
+    else
+        error = write_fields(store, dir, guest, wanted);
+    if (error) {
+        store_abort(store);
+        return error;
+    }
+    return store_commit(store);
+}
+
+static void remember(struct guest *guest, const struct tune_wanted *wanted)
+{
+    if (wanted->sizes) {
+        memcpy(guest->stored, wanted->tuning, sizeof(guest->stored));
+        memset(guest->stored_valid, true, sizeof(guest->stored_valid));
+    }
+    snprintf(guest->stored_state, sizeof(guest->stored_state), "%s",
+             tuning_state_name(wanted->state));
+}
+
+int tune_apply(struct store *store, uint32_t backend_domid, struct guest *guest,
+               const struct tune_wanted *wanted)
+{
+    char dir[KEYS_PATH];
+    int error = -EAGAIN;
+
+    if (!differs(guest, wanted))
+        return 0;
+    keys_backend_dir(backend_domid, guest->interface, dir);
+    for (int i = 0; i < TRIES && error == -EAGAIN; i++)
+        error = write_once(store, dir, guest, wanted);
+    if (error == -ENOENT)
+        return 0; /* the watch will say so */
+    if (error)
+        return error;
+    remember(guest, wanted);
+    return 1;
+}
