@@ -58,8 +58,14 @@ static const char summary_sql[] =
     "  (SELECT avg(kept) FROM verdict v WHERE v.interface = i.id AND v.time > :since),"
     "  (SELECT max(measured_us / promise_us) FROM verdict v"
     "    WHERE v.interface = i.id AND v.time > :since),"
-    "  a.predicted, a.measured, a.error,"
-    "  (SELECT sum(dropped) FROM sample s WHERE s.interface = i.id AND s.time > :since)"
+    "  coalesce(a.predicted, (SELECT avg(predicted_us) FROM verdict v"
+    "    WHERE v.interface = i.id AND v.time > :since)),"
+    "  coalesce(a.measured, (SELECT avg(measured_us) FROM verdict v"
+    "    WHERE v.interface = i.id AND v.time > :since)), a.error,"
+    "  (SELECT sum(dropped) FROM (SELECT dropped FROM sample"
+    "    WHERE interface = i.id AND time > :since"
+    "    UNION ALL SELECT dropped FROM minute WHERE interface = i.id AND time >= :since"
+    "     AND time + 60 <= (SELECT coalesce(min(time), :until) FROM sample)))"
     " FROM interface i"
     " LEFT JOIN promise r ON r.interface = i.id"
     "  AND r.time = (SELECT max(time) FROM promise WHERE interface = i.id)"
@@ -86,21 +92,42 @@ static const struct writer_column course_columns[] = {
     {"kept_share", "KEPT"},
 };
 
-/* Steps are counted back from the last entry, so that the last one is whole. */
+/*
+ * Ticks as far back as they are kept, minutes before; there, only the windows
+ * say how the promise went. Steps are counted back from the last entry, so that
+ * the last one is whole.
+ */
 static const char course_sql[] =
-    "SELECT :until - t.step * :step, t.name, t.domid, t.handle, t.rx_rate, t.tx_rate,"
-    "  t.rx_packets, t.tx_packets, t.predicted, t.measured, v.windows, v.kept"
-    " FROM (SELECT CAST((:until - time) / :step AS INTEGER) AS step, name, domid, handle,"
-    "    avg(rx_rate) AS rx_rate, avg(tx_rate) AS tx_rate, avg(rx_packets) AS rx_packets,"
-    "    avg(tx_packets) AS tx_packets, avg(predicted_us) AS predicted,"
-    "    avg(measured_us) AS measured"
-    "   FROM timeline WHERE time > :since AND (:vm IS NULL OR name = :vm)"
-    "   GROUP BY 1, domid, handle, name) t"
-    " JOIN interface i USING(name, domid, handle)"
-    " LEFT JOIN (SELECT CAST((:until - time) / :step AS INTEGER) AS step, interface,"
-    "    count(*) AS windows, avg(kept) AS kept FROM verdict WHERE time > :since"
-    "   GROUP BY 1, 2) v ON v.step = t.step AND v.interface = i.id"
-    " ORDER BY t.step DESC, t.name, t.domid, t.handle";
+    "WITH tick(time, interface, rx_rate, tx_rate, rx_packets, tx_packets, predicted, measured) AS ("
+    "  SELECT s.time, s.interface, s.rate, t.rate, s.size_packets, t.size_packets,"
+    "   p.total_us, m.total_us FROM sample s"
+    "  LEFT JOIN sample t"
+    "   ON t.time = s.time AND t.interface = s.interface AND t.direction = 'tx'"
+    "  LEFT JOIN prediction p"
+    "   ON p.time = s.time AND p.interface = s.interface AND p.direction = 'promise'"
+    "  LEFT JOIN measured m"
+    "   ON m.time = s.time AND m.interface = s.interface AND m.direction = 'promise'"
+    "  WHERE s.direction = 'rx' AND s.time > :since"
+    "  UNION ALL"
+    "  SELECT s.time + 60, s.interface, s.rate, t.rate, s.size_packets, t.size_packets, NULL, NULL"
+    "  FROM minute s LEFT JOIN minute t"
+    "   ON t.time = s.time AND t.interface = s.interface AND t.direction = 'tx'"
+    "  WHERE s.direction = 'rx' AND s.time >= :since"
+    "   AND s.time + 60 <= (SELECT coalesce(min(time), :until) FROM sample)),"
+    " course AS (SELECT CAST((:until - time) / :step AS INTEGER) AS step, interface,"
+    "  avg(rx_rate) AS rx_rate, avg(tx_rate) AS tx_rate, avg(rx_packets) AS rx_packets,"
+    "  avg(tx_packets) AS tx_packets, avg(predicted) AS predicted, avg(measured) AS measured"
+    "  FROM tick GROUP BY 1, 2),"
+    " windows AS (SELECT CAST((:until - time) / :step AS INTEGER) AS step, interface,"
+    "  count(*) AS windows, avg(kept) AS kept, avg(predicted_us) AS predicted,"
+    "  avg(measured_us) AS measured FROM verdict WHERE time > :since GROUP BY 1, 2)"
+    "SELECT :until - c.step * :step, i.name, i.domid, i.handle, c.rx_rate, c.tx_rate,"
+    " c.rx_packets, c.tx_packets, coalesce(c.predicted, w.predicted),"
+    " coalesce(c.measured, w.measured), w.windows, w.kept"
+    " FROM course c JOIN interface i ON i.id = c.interface"
+    " LEFT JOIN windows w ON w.step = c.step AND w.interface = c.interface"
+    " WHERE :vm IS NULL OR i.name = :vm"
+    " ORDER BY c.step DESC, i.name, i.domid, i.handle";
 
 static const struct writer_column decision_columns[] = {
     {"time", "TIME"},
@@ -408,7 +435,8 @@ int ctl_history(int argc, char **argv)
         {"step", OPTION_SPAN, "DURATION", "length of a line of the course (by the span)",
          &request.step, 0, 0},
         {"all", OPTION_FLAG, NULL, "all decisions, not only the last ones", &request.all, 0, 0},
-        {"database", OPTION_TEXT, "FILE", "(" PLACES_DATABASE ")", &request.database, 0, 0},
+        {"database", OPTION_TEXT, "FILE", "the daemon's database (" PLACES_DATABASE ")",
+         &request.database, 0, 0},
         {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
     };
     const struct option_set set = {

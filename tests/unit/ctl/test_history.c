@@ -173,6 +173,37 @@ static void test_since(void **state)
     json_decref(json);
 }
 
+/* Where ticks are not kept any more, minutes and windows tell. */
+static void test_minutes(void **state)
+{
+    (void)state;
+    sqlite3 *db;
+
+    database_make();
+    assert_int_equal(sqlite3_open(lab.path, &db), SQLITE_OK);
+    /* Two minutes: one that is over when the ticks kept begin, one that is not. */
+    run(db, "DELETE FROM sample WHERE time < 1699999990;"
+            "DELETE FROM prediction WHERE time < 1699999990;"
+            "DELETE FROM measured WHERE time < 1699999990;"
+            "INSERT INTO minute(time, interface, direction, rate, size_packets, dropped)"
+            " VALUES(1699999920, 1, 'rx', 7000, 100, 1000), (1699999920, 1, 'tx', 3500, 90, 0),"
+            " (1699999980, 1, 'rx', 9999, 1, 5000)");
+    sqlite3_close(db);
+    json_t *json = program_json(
+        lab.folder, PROGRAM_WORDS("history", "--json", "--step", "15s", "--database", lab.path));
+    const json_t *course = json_object_get(json, "course");
+    assert_int_equal(json_array_size(course), 2);
+    const json_t *minute = json_array_get(course, 0), *ticks = json_array_get(course, 1);
+    assert_float_equal(number_of(minute, "rx_rate"), 7000, 1e-9);
+    assert_float_equal(number_of(minute, "tx_packets"), 90, 1e-9);
+    /* 15 to 30 s before the end: i from 70 to 84. */
+    assert_float_equal(number_of(minute, "predicted_s"), 477e-6, 1e-12);
+    assert_int_equal(number_of(minute, "windows"), 15);
+    assert_float_equal(number_of(ticks, "rx_rate"), 1000, 1e-9);
+    assert_int_equal(number_of(row_of(json, "summary", 1), "dropped"), 1000 + 11);
+    json_decref(json);
+}
+
 static void test_people(void **state)
 {
     (void)state;
@@ -244,9 +275,10 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),  cmocka_unit_test(test_course),
-        cmocka_unit_test(test_since), cmocka_unit_test(test_people),
-        cmocka_unit_test(test_vm),    cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_json),     cmocka_unit_test(test_course),
+        cmocka_unit_test(test_since),    cmocka_unit_test(test_minutes),
+        cmocka_unit_test(test_people),   cmocka_unit_test(test_vm),
+        cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
