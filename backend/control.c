@@ -220,7 +220,9 @@ static void on_worker_export(void *context, const struct segment_sleep *sleep)
 static int worker_new(struct control *control, uint32_t index)
 {
     struct control_worker *worker = &control->workers[index];
-    struct worker_options options = {.export = on_worker_export, .export_context = worker};
+    struct worker_options options = {.export = on_worker_export,
+                                     .export_context = worker,
+                                     .realtime = (int)control->options.realtime};
 
     worker->control = control;
     worker->index = index;

@@ -17,6 +17,7 @@ struct control_options {
     const char *segment;    /* path of the measurement segment */
     uint32_t domid;         /* the backend's */
     unsigned workers;       /* 1..CONTROL_WORKERS_MAX */
+    unsigned realtime;      /* priority of their threads, see struct worker_options */
 };
 
 struct control;

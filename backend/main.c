@@ -7,7 +7,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "backend/control.h"
+#include "common/argument.h"
 #include "common/keys.h"
+#include "datapath/worker.h"
 
 static const char usage[] =
     "Usage: xenagg-netback [OPTION]...\n"
@@ -16,6 +18,7 @@ static const char usage[] =
     "  --segment PATH     where to keep the measurements (/run/xenagg/segment)\n"
     "  --domid N          this domain's number (0)\n"
     "  --workers N        threads that carry packets, 1 to 16 (1)\n"
+    "  --realtime N       real-time priority of these threads, 1 to 50 (0: none)\n"
     "  --help, --version\n";
 
 static void on_signal(evutil_socket_t signal, short what, void *context)
@@ -28,39 +31,35 @@ static void on_signal(evutil_socket_t signal, short what, void *context)
 /* 0, or the exit status + 1. */
 static int options_parse(int argc, char **argv, struct control_options *ret)
 {
-    static const struct option options[] = {{"hypervisor", required_argument, NULL, 'H'},
-                                            {"segment", required_argument, NULL, 's'},
-                                            {"domid", required_argument, NULL, 'd'},
-                                            {"workers", required_argument, NULL, 'w'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {0}};
-    unsigned long number = 0;
+    const struct argument_number numbers[] = {
+        {"domid", 0, KEYS_DOMID_MAX, &ret->domid},
+        {"workers", 1, CONTROL_WORKERS_MAX, &ret->workers},
+        {"realtime", 0, WORKER_REALTIME_MAX, &ret->realtime},
+    };
+    static const struct option options[] = {
+        {"domid", required_argument, NULL, 0},     {"workers", required_argument, NULL, 1},
+        {"realtime", required_argument, NULL, 2},  {"hypervisor", required_argument, NULL, 'H'},
+        {"segment", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},       {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option >= 0 && option <= 2 && argument_number(&numbers[option], optarg) < 0)
+            return 3;
         if (option == 'H')
             ret->hypervisor = optarg;
-        else if (option == 's')
+        if (option == 's')
             ret->segment = optarg;
-        else if (option == 'd' && keys_number(optarg, 0, KEYS_DOMID_MAX, &number) == 0)
-            ret->domid = (uint32_t)number;
-        else if (option == 'w' && keys_number(optarg, 1, CONTROL_WORKERS_MAX, &number) == 0)
-            ret->workers = (unsigned)number;
-        else if (option == 'h' || option == 'v') {
+        if (option == '?')
+            return 3;
+        if (option == 'h' || option == 'v') {
             fputs(option == 'h' ? usage : "xenagg-netback " XENAGG_VERSION "\n", stdout);
             return 1;
-        } else {
-            if (option == 'd' || option == 'w')
-                fprintf(stderr, "xenagg-netback: --%s: \"%s\" is out of its range\n",
-                        option == 'd' ? "domid" : "workers", optarg);
-            return 3;
         }
     }
     if (optind < argc || !ret->hypervisor) {
-        fputs(optind < argc ? "xenagg-netback: too many arguments\n"
-                            : "xenagg-netback: --hypervisor is needed\n",
-              stderr);
+        fprintf(stderr, "xenagg-netback: %s\n",
+                optind < argc ? "too many arguments" : "--hypervisor is needed");
         return 3;
     }
     return 0;

@@ -3,16 +3,22 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 #define EVENTS 64
+#define WORKER_NICE -15
+#define WORKER_SLICE_NS 100000ull
 /* Containers this close to their deadline are closed rather than slept for once more. */
 #define GRACE_MAX_NS 30000ull
 /* What a timer's lateness is taken as before the first was seen, and at most. */
@@ -340,11 +346,40 @@ static void rest(struct worker *worker)
     links_wake(worker);
 }
 
+/* The kernel's struct, which the C library does not have. */
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+/*
+ * The worker sleeps and wakes for each container, and what it waits for the CPU
+ * is delay. A short slice and a high weight let it run soon when woken, while
+ * the scheduler stays fair to the others; real-time priority lets it run at
+ * once, and a flood of packets may then take the CPU from everything else.
+ */
+static void urgency_ask(int realtime)
+{
+    struct scheduling scheduling = {
+        .size = sizeof(scheduling), .nice = WORKER_NICE, .runtime = WORKER_SLICE_NS};
+
+    if (realtime)
+        scheduling = (struct scheduling){
+            .size = sizeof(scheduling), .policy = SCHED_RR, .priority = (uint32_t)realtime};
+    prctl(PR_SET_TIMERSLACK, 1);
+    if (syscall(SYS_sched_setattr, 0, &scheduling, 0) < 0)
+        log_line(LOG_WARNING, "worker", "no %s for the data path's thread (%s): delays will vary",
+                 realtime ? "real-time priority" : "raised priority", strerror(errno));
+}
+
 static void *worker_thread(void *context)
 {
     struct worker *worker = context;
 
-    prctl(PR_SET_TIMERSLACK, 1);
+    urgency_ask(worker->options.realtime);
     worker->awake_since_ns = worker->looked_ns = clock_ns();
     while (!command_run(worker)) {
         bool worked = links_round(worker, clock_ns() + grace(worker));

@@ -21,7 +21,9 @@ typedef void worker_export(void *context, const struct segment_sleep *sleep);
 struct worker_options {
     worker_export *export; /* NULL: none */
     void *export_context;
+    int realtime; /* priority, 1..WORKER_REALTIME_MAX; 0: an ordinary thread, raised */
 };
+#define WORKER_REALTIME_MAX 50
 
 struct worker;
 

@@ -343,7 +343,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 static int device_begin(struct device *device)
 {
     struct device_options *options = &device->options;
-    struct worker_options worker = {0};
+    struct worker_options worker = {.realtime = (int)options->realtime};
     struct timeval second = {.tv_sec = 1};
     int error = hv_open(options->hypervisor, options->id.domid, &device->hv);
 

@@ -16,6 +16,7 @@ struct device_options {
     const char *hypervisor; /* of hv_open */
     const char *interface;  /* name of the TAP */
     struct keys_interface id;
+    uint32_t realtime;   /* priority of its worker, see struct worker_options */
     uint32_t ring_order; /* pages of each ring, as a power of two */
 };
 

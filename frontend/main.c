@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/argument.h"
 #include "common/ring.h"
+#include "datapath/worker.h"
 #include "frontend/device.h"
 
 static const char usage[] =
@@ -18,6 +20,8 @@ static const char usage[] =
     "  --handle N         which of its interfaces, 0 to 255 (0)\n"
     "  --interface NAME   name of the interface to make (xagg0)\n"
     "  --ring-order N     2^N pages in each ring, 6 to 8 (6)\n"
+    "  --realtime N       real-time priority of the thread that carries packets, 1 to 50 (0: "
+    "none)\n"
     "  --help, --version\n";
 
 static void on_signal(evutil_socket_t signal, short what, void *context)
@@ -25,25 +29,6 @@ static void on_signal(evutil_socket_t signal, short what, void *context)
     (void)signal, (void)what;
     sd_notify(0, "STOPPING=1");
     device_stop(context);
-}
-
-struct number_option {
-    const char *name;
-    unsigned long min, max;
-    uint32_t *ret;
-};
-
-static int number_parse(const struct number_option *option, const char *text)
-{
-    unsigned long value;
-
-    if (keys_number(text, option->min, option->max, &value) < 0) {
-        fprintf(stderr, "xenagg-netfront: --%s: \"%s\" is not a number from %lu to %lu\n",
-                option->name, text, option->min, option->max);
-        return -1;
-    }
-    *option->ret = (uint32_t)value;
-    return 0;
 }
 
 static bool options_complete(int argc, const struct device_options *options)
@@ -60,20 +45,25 @@ static bool options_complete(int argc, const struct device_options *options)
 /* 0, or the exit status + 1. */
 static int options_parse(int argc, char **argv, struct device_options *ret)
 {
-    const struct number_option numbers[] = {
+    const struct argument_number numbers[] = {
         {"domid", 0, KEYS_DOMID_MAX, &ret->id.domid},
         {"handle", 0, KEYS_HANDLE_MAX, &ret->id.handle},
         {"ring-order", RING_ORDER_MIN, RING_ORDER_MAX, &ret->ring_order},
+        {"realtime", 0, WORKER_REALTIME_MAX, &ret->realtime},
     };
-    static const struct option options[] = {
-        {"domid", required_argument, NULL, 0},       {"handle", required_argument, NULL, 1},
-        {"ring-order", required_argument, NULL, 2},  {"hypervisor", required_argument, NULL, 'H'},
-        {"interface", required_argument, NULL, 'i'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},         {0}};
+    static const struct option options[] = {{"domid", required_argument, NULL, 0},
+                                            {"handle", required_argument, NULL, 1},
+                                            {"ring-order", required_argument, NULL, 2},
+                                            {"realtime", required_argument, NULL, 3},
+                                            {"hypervisor", required_argument, NULL, 'H'},
+                                            {"interface", required_argument, NULL, 'i'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option >= 0 && option <= 2 && number_parse(&numbers[option], optarg) < 0)
+        if (option >= 0 && option <= 3 && argument_number(&numbers[option], optarg) < 0)
             return 3;
         if (option == 'H')
             ret->hypervisor = optarg;
