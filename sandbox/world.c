@@ -249,14 +249,15 @@ static int stop_program(struct world *world, struct process **process, const cha
 int world_start_backend(struct world *world)
 {
     char hypervisor[WORLD_PATH + 8], segment[WORLD_PATH], workers[16];
-    const char *arguments[16] = {"xenagg-netback", "--hypervisor", hypervisor, "--segment",
-                                 world_segment(world, segment)};
+    const char *arguments[16] = {
+        "xenagg-netback", "--hypervisor", hypervisor, "--segment", world_segment(world, segment),
+        "--realtime",     WORLD_REALTIME};
 
     snprintf(hypervisor, sizeof(hypervisor), "local:%s/domains", world->folder);
     snprintf(workers, sizeof(workers), "%u", world->workers);
     if (world->workers) {
-        arguments[5] = "--workers";
-        arguments[6] = workers;
+        arguments[7] = "--workers";
+        arguments[8] = workers;
     }
     return start_program(world, arguments, world->dom0, "netback", &world->backend);
 }
@@ -285,8 +286,6 @@ int world_start_daemon(struct world *world, const char *interval)
                                world_control(world, control),
                                "--interval",
                                interval,
-                               "--realtime",
-                               WORLD_REALTIME,
                                NULL};
 
     unlink(control);
