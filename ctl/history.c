@@ -158,10 +158,10 @@ static const char decision_sql[] =
     "SELECT * FROM (SELECT time, name, domid, handle, state, sizing,"
     "  " CHANGE(
         "old_rx",
-        "rx_packets") ", old_rx, rx_packets, rx_timeout_us,"
+        "rx_packets") ", old_rx, rx_packets, nullif(rx_timeout_us, 0),"
                       "  " CHANGE(
                           "old_tx",
-                          "tx_packets") ", old_tx, tx_packets, tx_timeout_us,"
+                          "tx_packets") ", old_tx, tx_packets, nullif(tx_timeout_us, 0),"
                                         "  rx_rate, tx_rate, expected_us, reason FROM changes"
                                         " WHERE time > :since AND (:vm IS NULL OR name = :vm)"
                                         " ORDER BY time DESC, name LIMIT :limit) ORDER BY time, "
@@ -321,18 +321,30 @@ static int part_write(struct writer *writer, sqlite3 *db, const struct part *par
 }
 
 /* The first value of a query, NAN where it has none. */
-static double number_ask(sqlite3 *db, const char *sql, const char *vm)
+static double number_ask(sqlite3 *db, const char *sql, const struct span *span)
 {
     sqlite3_stmt *statement;
     double value = NAN;
 
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
         return NAN;
-    span_bind(statement, &(struct span){.vm = vm});
+    if (span)
+        span_bind(statement, span);
     if (sqlite3_step(statement) == SQLITE_ROW)
         value = column_number(statement, 0);
     sqlite3_finalize(statement);
     return value;
+}
+
+/* How long the course is: the span, or less where the history begins in it. */
+static double course_seconds(sqlite3 *db, const struct span *span)
+{
+    double first = number_ask(db,
+                              "SELECT min(time) FROM ("
+                              "SELECT min(time) AS time FROM sample WHERE time > :since"
+                              " UNION ALL SELECT min(time) FROM minute WHERE time >= :since)",
+                              span);
+    return isnan(first) ? span->until - span->since : span->until - first;
 }
 
 /* A round number of seconds that makes about COURSE_STEPS steps. */
@@ -368,7 +380,6 @@ static int history_print(sqlite3 *db, const struct history_request *request)
                               NULL);
     struct span span = {.since = until - request->since,
                         .until = until,
-                        .step = request->step > 0 ? request->step : step_choose(request->since),
                         .vm = request->vm,
                         .limit = request->all || request->json ? -1 : DECISIONS_SHOWN};
 
@@ -377,10 +388,11 @@ static int history_print(sqlite3 *db, const struct history_request *request)
         return CTL_FAILED;
     }
     if (span.vm &&
-        !(number_ask(db, "SELECT count(*) FROM interface WHERE name = :vm", span.vm) > 0)) {
+        !(number_ask(db, "SELECT count(*) FROM interface WHERE name = :vm", &span) > 0)) {
         ctl_error("%s: knows no VM called '%s'", request->database, span.vm);
         return CTL_FAILED;
     }
+    span.step = request->step > 0 ? request->step : step_choose(course_seconds(db, &span));
     struct writer *writer = print_start(request->json, false);
     if (parts_write(writer, db, &span)) {
         ctl_error("%s: %s", request->database, sqlite3_errmsg(db));

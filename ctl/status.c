@@ -282,7 +282,7 @@ static void reasons_note(struct writer *writer, const json_t *interfaces)
 }
 
 struct status_request {
-    const char *vm, *socket;
+    const char *vm, *control;
     double interval; /* s; below 0: once */
     unsigned long times;
     bool json;
@@ -301,20 +301,20 @@ static json_t *status_ask(const struct status_request *request)
     char refusal[256];
     json_t *answer;
     int error =
-        control_ask(request->socket, request_make(request->vm), &answer, refusal, sizeof(refusal));
+        control_ask(request->control, request_make(request->vm), &answer, refusal, sizeof(refusal));
 
     if (!error)
         return answer;
     if (error == -ENOENT || error == -ECONNREFUSED)
         ctl_error("%s: xenaggd does not answer there; does it run (systemctl status xenaggd)? "
-                  "--socket names another place",
-                  request->socket);
+                  "--control names another place",
+                  request->control);
     else if (error == -EREMOTEIO)
-        ctl_error("%s: xenaggd refuses: %s", request->socket, refusal);
+        ctl_error("%s: xenaggd refuses: %s", request->control, refusal);
     else if (error == -EPROTO)
-        ctl_error("%s: what answers there is not xenaggd", request->socket);
+        ctl_error("%s: what answers there is not xenaggd", request->control);
     else
-        ctl_error("%s: %s", request->socket, strerror(-error));
+        ctl_error("%s: %s", request->control, strerror(-error));
     return NULL;
 }
 
@@ -389,13 +389,13 @@ static int status_print(const struct status_request *request)
 
 int ctl_status(int argc, char **argv)
 {
-    struct status_request request = {.socket = PLACES_CONTROL, .interval = -1};
+    struct status_request request = {.control = PLACES_CONTROL, .interval = -1};
     const struct option_spec specs[] = {
         {"watch", OPTION_INTERVAL, "[INTERVAL]", "again every INTERVAL (1s), until Ctrl-C",
          &request.interval, 1, 0},
         {"times", OPTION_NUMBER, "N", "with --watch: as often, then end", &request.times, 1,
          1000000000},
-        {"socket", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.socket, 0,
+        {"control", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.control, 0,
          0},
         {"json", OPTION_FLAG, NULL, "for programs; with --watch one line each time", &request.json,
          0, 0},

@@ -37,27 +37,46 @@ const char *text_clean(const char *text, char *ret, size_t size)
     return ret;
 }
 
+/* Digits after the point that make three significant ones. */
+static int digits_of(double number)
+{
+    return fabs(number) >= 99.95 || number == 0 ? 0 : fabs(number) >= 9.995 ? 1 : 2;
+}
+
+static const char *not_finite(double number, char ret[static TEXT_NUMBER])
+{
+    snprintf(ret, TEXT_NUMBER, "%s", isnan(number) ? "-" : number > 0 ? "inf" : "-inf");
+    return ret;
+}
+
 const char *text_number(double number, char ret[static TEXT_NUMBER])
+{
+    if (!isfinite(number))
+        return not_finite(number, ret);
+    if (fabs(number) >= 1e15)
+        snprintf(ret, TEXT_NUMBER, "%.3g", number);
+    else
+        snprintf(ret, TEXT_NUMBER, "%.*f", number == rint(number) ? 0 : digits_of(number), number);
+    return ret;
+}
+
+const char *text_prefixed(double number, char ret[static TEXT_NUMBER])
 {
     static const struct prefix {
         double factor;
         const char *name;
-    } prefixes[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}};
-    size_t i = 0;
+    } prefixes[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
 
-    if (!isfinite(number)) {
-        snprintf(ret, TEXT_NUMBER, "%s", isnan(number) ? "-" : number > 0 ? "inf" : "-inf");
-        return ret;
+    if (!isfinite(number))
+        return not_finite(number, ret);
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        double value = number / prefixes[i].factor;
+        if (fabs(value) >= 0.9995) {
+            snprintf(ret, TEXT_NUMBER, "%.*f%s", digits_of(value), value, prefixes[i].name);
+            return ret;
+        }
     }
-    while (i < 3 && fabs(number) < prefixes[i].factor * 0.9995)
-        i++;
-    double value = number / prefixes[i].factor;
-    int digits = fabs(value) >= 99.95 || value == 0 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
-    /* Whole numbers below 1000 stay whole. */
-    if (i == 3 && value == rint(value))
-        digits = 0;
-    snprintf(ret, TEXT_NUMBER, "%.*f%s", digits, value, prefixes[i].name);
-    return ret;
+    return text_number(number, ret);
 }
 
 const char *text_span(double seconds, char ret[static TEXT_NUMBER])

@@ -18,8 +18,11 @@ const char *text_clean(const char *text, char *ret, size_t size);
 /* Room for any number or share written below. */
 #define TEXT_NUMBER 32
 
-/* Three significant digits and a prefix: "950", "41.2k", "3.07M". Returns `ret`. */
+/* Three significant digits, whole numbers whole: "0.25", "58.5", "1024". Returns `ret`. */
 const char *text_number(double number, char ret[static TEXT_NUMBER]);
+
+/* Three significant digits and a prefix: "950", "41.2k", "3.07M". Returns `ret`. */
+const char *text_prefixed(double number, char ret[static TEXT_NUMBER]);
 
 /* A long time in its two largest units: "45s", "12min 5s", "3h 12min", "5d 3h". Returns `ret`. */
 const char *text_span(double seconds, char ret[static TEXT_NUMBER]);

@@ -35,7 +35,7 @@ static const char *cell(const struct value *value, char *ret, size_t size)
         text_time(value->number, ret, size);
         break;
     case VALUE_RATE:
-        snprintf(ret, size, "%s/s", text_number(value->number, number));
+        snprintf(ret, size, "%s/s", text_prefixed(value->number, number));
         break;
     case VALUE_DURATION:
         snprintf(ret, size, "%s", duration_format(value->number, duration));

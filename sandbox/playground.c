@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "sandbox/plan.h"
+#include "sandbox/programs.h"
 #include "sandbox/route.h"
 #include "sandbox/traffic.h"
 #include "sandbox/world.h"
@@ -85,16 +86,18 @@ static int start_traffic(struct world *world, double rate, struct traffic **ret)
 static void tell(struct world *world)
 {
     char control[WORLD_PATH], database[WORLD_PATH], config[WORLD_PATH];
+    char program[PROGRAMS_PATH] = "xenaggctl";
     int dom0 = process_pid(world_backend(world));
 
+    programs_find("xenaggctl", program);
     printf("The sandbox is up, in %s. Ctrl-C ends it. From another terminal, as root:\n\n"
            "  export XENSTORED_PATH=%s/socket XENSTORED_RUNDIR=%s\n"
            "  xenstore-ls -f /local/domain/0/backend\n"
-           "  xenaggctl --control %s status\n"
+           "  %s status --watch --control %s\n"
            "  sqlite3 -readonly %s 'SELECT * FROM now'\n"
            "  configuration: %s, then kill -HUP %d\n\n"
            "  nsenter --target %d --net ip -s link        (dom0)\n",
-           world_folder(world), world_folder(world), world_folder(world),
+           world_folder(world), world_folder(world), world_folder(world), program,
            world_control(world, control), world_database(world, database),
            world_config(world, config), process_pid(world_daemon(world)), dom0);
     for (unsigned i = 0; i < world_guests(world); i++) {

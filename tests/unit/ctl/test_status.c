@@ -102,7 +102,7 @@ static void test_people(void **state)
     (void)state;
     struct said said;
 
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--control", fake.path));
     assert_int_equal(said.status, CTL_OK);
     assert_string_equal(fake.heard, "{\"request\":\"status\"}\n");
     assert_null(strchr(said.out, '\033'));
@@ -121,7 +121,7 @@ static void test_json(void **state)
 {
     (void)state;
     json_t *json =
-        program_json(fake.folder, PROGRAM_WORDS("status", "--json", "--socket", fake.path));
+        program_json(fake.folder, PROGRAM_WORDS("status", "--json", "--control", fake.path));
     const json_t *interfaces = json_object_get(json, "interfaces");
     assert_int_equal(json_array_size(interfaces), 2);
     const json_t *first = json_array_get(interfaces, 0), *second = json_array_get(interfaces, 1);
@@ -147,9 +147,9 @@ static void test_watch_json(void **state)
     (void)state;
     struct said said;
 
-    program_run(
-        fake.folder, &said,
-        PROGRAM_WORDS("status", "--watch", "1ms", "--times", "3", "--json", "--socket", fake.path));
+    program_run(fake.folder, &said,
+                PROGRAM_WORDS("status", "--watch", "1ms", "--times", "3", "--json", "--control",
+                              fake.path));
     assert_int_equal(said.status, CTL_OK);
     int documents = 0;
     for (char *line = strtok(said.out, "\n"); line; line = strtok(NULL, "\n"), documents++) {
@@ -166,7 +166,7 @@ static void test_watch_people(void **state)
     struct said said;
 
     program_run(fake.folder, &said,
-                PROGRAM_WORDS("status", "--watch", "1ms", "--times", "2", "--socket", fake.path));
+                PROGRAM_WORDS("status", "--watch", "1ms", "--times", "2", "--control", fake.path));
     assert_int_equal(said.status, CTL_OK);
     const char *first = strstr(said.out, "XENAGGD");
     assert_non_null(first);
@@ -184,7 +184,7 @@ static void test_watch_goes_on(void **state)
     fake.says[0] = refusal;
     fake.says[1] = answer;
     program_run(fake.folder, &said,
-                PROGRAM_WORDS("status", "--watch=1ms", "--times", "2", "--socket", fake.path));
+                PROGRAM_WORDS("status", "--watch=1ms", "--times", "2", "--control", fake.path));
     assert_int_equal(said.status, CTL_OK);
     assert_non_null(strstr(said.out, "refuses: too many clients\n"));
     assert_non_null(strstr(said.out, "XENAGGD"));
@@ -195,12 +195,12 @@ static void test_vm(void **state)
     (void)state;
     struct said said;
 
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "a\"b", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "a\"b", "--control", fake.path));
     assert_int_equal(said.status, CTL_OK);
     json_t *heard = json_loads(fake.heard, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(heard, "vm")), "a\"b");
     json_decref(heard);
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "\xff", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "\xff", "--control", fake.path));
     assert_int_equal(said.status, CTL_FAILED);
 }
 
@@ -210,10 +210,10 @@ static void test_nobody(void **state)
     struct said said;
 
     fake.says[0] = nobody;
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--control", fake.path));
     assert_int_equal(said.status, CTL_OK);
     assert_non_null(strstr(said.out, "No VM has an interface of xenagg"));
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "web", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "web", "--control", fake.path));
     assert_int_equal(said.status, CTL_FAILED);
     assert_non_null(strstr(said.out, "knows no VM called 'web'"));
 }
@@ -224,7 +224,7 @@ static void test_refused(void **state)
     struct said said;
 
     fake.says[0] = refusal;
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--socket", fake.path));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--control", fake.path));
     assert_int_equal(said.status, CTL_FAILED);
     assert_non_null(strstr(said.out, "refuses: too many clients"));
 }
@@ -238,7 +238,7 @@ static void test_not_a_daemon(void **state)
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         fake.says[0] = others[i];
-        program_run(fake.folder, &said, PROGRAM_WORDS("status", "--socket", fake.path));
+        program_run(fake.folder, &said, PROGRAM_WORDS("status", "--control", fake.path));
         assert_int_equal(said.status, CTL_FAILED);
         assert_non_null(strstr(said.out, "is not xenaggd"));
     }
@@ -249,7 +249,7 @@ static void test_no_daemon(void **state)
     (void)state;
     struct said said;
 
-    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--socket", "/nonesuch/control"));
+    program_run(fake.folder, &said, PROGRAM_WORDS("status", "--control", "/nonesuch/control"));
     assert_int_equal(said.status, CTL_FAILED);
     assert_non_null(strstr(said.out, "xenaggd does not answer there"));
 }

@@ -49,6 +49,21 @@ static void test_number(void **state)
     static const struct {
         double number;
         const char *text;
+    } cases[] = {{0, "0"},       {7, "7"},          {0.25, "0.25"},     {12.34, "12.3"},
+                 {1024, "1024"}, {1023.5, "1024"},  {123456, "123456"}, {-2.5, "-2.50"},
+                 {NAN, "-"},     {INFINITY, "inf"}, {1e300, "1e+300"}};
+    char text[TEXT_NUMBER];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(text_number(cases[i].number, text), cases[i].text);
+}
+
+static void test_prefixed(void **state)
+{
+    (void)state;
+    static const struct {
+        double number;
+        const char *text;
     } cases[] = {{0, "0"},         {7, "7"},          {0.25, "0.25"},   {12.34, "12.3"},
                  {999, "999"},     {999.6, "1.00k"},  {1000, "1.00k"},  {41234, "41.2k"},
                  {123456, "123k"}, {3.07e6, "3.07M"}, {2.5e9, "2.50G"}, {5e12, "5000G"},
@@ -56,7 +71,7 @@ static void test_number(void **state)
     char text[TEXT_NUMBER];
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_string_equal(text_number(cases[i].number, text), cases[i].text);
+        assert_string_equal(text_prefixed(cases[i].number, text), cases[i].text);
 }
 
 static void test_span(void **state)
@@ -97,8 +112,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),  cmocka_unit_test(test_clean_cuts),
-        cmocka_unit_test(test_number), cmocka_unit_test(test_span),
-        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_number), cmocka_unit_test(test_prefixed),
+        cmocka_unit_test(test_span),   cmocka_unit_test(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void test_people(void **state)
 
     assert_string_equal(text, "VM     x\n"
                               "RATE   25.0%\n"
-                              "DELAY  1.23k\n"
+                              "DELAY  1234\n"
                               "\n"
                               "Guests\n"
                               "VM             RATE   DELAY  KEPT  WHY\n"
