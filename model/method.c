@@ -7,6 +7,7 @@
 #include "model/answer.h"
 #include "model/exact.h"
 #include "model/fast.h"
+#include "model/published.h"
 #include "model/qbd.h"
 #include "model/sim.h"
 
@@ -18,7 +19,7 @@ static const struct {
     const char *name;
     method_function *solve;
 } methods[METHOD_COUNT] = {
-    [METHOD_FAST] = {"fast", fast_solve}, [METHOD_PUBLISHED] = {"published", NULL},
+    [METHOD_FAST] = {"fast", fast_solve}, [METHOD_PUBLISHED] = {"published", published_solve},
     [METHOD_QBD] = {"qbd", qbd_solve},    [METHOD_EXACT] = {"exact", exact_solve},
     [METHOD_SIM] = {"sim", sim_solve},
 };
@@ -31,8 +32,6 @@ int method_solve(enum method method, const struct query *query,
     int r = query_check(query);
     if (r < 0)
         return r;
-    if (!methods[method].solve)
-        return -ENOTSUP;
     return methods[method].solve(query, options, ret, ret_phases);
 }
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "model/closing.h"
+#include "model/delay.h"
 
-#define SAME 1e-9       /* relative: laws of service taken as one */
-#define NEVER 1e-12     /* share of containers closed by a timeout that is none */
-#define CONVOLUTION 400 /* cells of the fill wait */
+#define SAME 1e-9   /* relative: laws of service taken as one */
+#define NEVER 1e-12 /* share of containers closed by a timeout that is none */
 
 static bool service_valid(const struct service *s)
 {
@@ -152,36 +152,9 @@ bool phased_trivial(const struct phased *phased, const struct query *query, stru
     return true;
 }
 
-/* P(fill + sojourn > x): the fill wait cut into cells of equal length. */
-static double delay_tail(const struct closing_law *fill, const struct waiting *sojourn, double x)
+static double sojourn_tail(const void *context, double x)
 {
-    double before = closing_fill_tail(fill, 0), sum = (1 - before) * waiting_tail(sojourn, x);
-    for (int i = 1; i <= CONVOLUTION; i++) {
-        double edge = x * i / CONVOLUTION, after = closing_fill_tail(fill, edge);
-        double middle = x * (i - 0.5) / CONVOLUTION;
-        if (before > after)
-            sum += (before - after) * waiting_tail(sojourn, x - middle);
-        before = after;
-    }
-    return sum + before;
-}
-
-static double delay_quantile(const struct closing_law *fill, const struct waiting *sojourn,
-                             double p)
-{
-    double low = 0, high = waiting_mean(sojourn) + fill->fill_mean;
-    while (delay_tail(fill, sojourn, high) > 1 - p) {
-        low = high;
-        high *= 2;
-    }
-    while (high - low > 1e-5 * high) {
-        double middle = (low + high) / 2;
-        if (delay_tail(fill, sojourn, middle) > 1 - p)
-            low = middle;
-        else
-            high = middle;
-    }
-    return (low + high) / 2;
+    return waiting_tail(context, x);
 }
 
 static struct stream_delay delay_of(const struct phased *phased, const struct stream *stream,
@@ -190,15 +163,16 @@ static struct stream_delay delay_of(const struct phased *phased, const struct st
     struct closing_law closing;
     if (closing_solve(stream->rate, stream->size, INFINITY, &closing))
         return (struct stream_delay){0};
-    double waits = waiting_mean(wait);
-    return (struct stream_delay){.packets_per_container = closing.packets,
-                                 .container_rate = closing.containers,
-                                 .fill_mean = closing.fill_mean,
-                                 .wait_mean = waits,
-                                 .service_mean = phased->service_mean,
-                                 .delay_mean = closing.fill_mean + waits + phased->service_mean,
-                                 .delay_p50 = delay_quantile(&closing, sojourn, 0.5),
-                                 .delay_p99 = delay_quantile(&closing, sojourn, 0.99)};
+    double waits = waiting_mean(wait), delay = closing.fill_mean + waits + phased->service_mean;
+    return (struct stream_delay){
+        .packets_per_container = closing.packets,
+        .container_rate = closing.containers,
+        .fill_mean = closing.fill_mean,
+        .wait_mean = waits,
+        .service_mean = phased->service_mean,
+        .delay_mean = delay,
+        .delay_p50 = delay_quantile(&closing, sojourn_tail, sojourn, 0.5, delay),
+        .delay_p99 = delay_quantile(&closing, sojourn_tail, sojourn, 0.99, delay)};
 }
 
 void phased_answer(const struct phased *phased, const struct query *query,

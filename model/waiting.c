@@ -195,15 +195,22 @@ double waiting_tail(const struct waiting *waiting, double y)
     double middle = floor(x), sum = 0;
     int sign;
     double peak = exp(middle * log(x) - x - lgamma_r(middle + 1, &sign));
-    double weight = peak;
+    double weight = peak, last = (double)waiting->n - 1;
+    double over = over_at(waiting, (size_t)middle);
     for (double j = middle; j >= 0 && weight > NEGLIGIBLE; j--) {
-        sum += weight * over_at(waiting, (size_t)j);
+        sum += weight * over;
         weight *= j / x;
+        if (j > last + 1 && waiting->decay > 0)
+            over /= waiting->decay;
+        else if (j > 0)
+            over = over_at(waiting, (size_t)j - 1);
     }
     weight = peak;
+    over = over_at(waiting, (size_t)middle);
     for (double j = middle + 1; weight > NEGLIGIBLE; j++) {
         weight *= x / j;
-        sum += weight * over_at(waiting, (size_t)j);
+        over = j > last ? over * waiting->decay : waiting->over[(size_t)j];
+        sum += weight * over;
     }
     return sum;
 }
