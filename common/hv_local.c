@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The hypervisor interface without a hypervisor: domains are processes on one
- * host, pages are memfds, channels pairs of eventfds, handed over a unix socket
- * that each sharing process listens on (DIR/<domid>-<slot>). A reference or
- * port carries the slot in its upper half, so several processes can speak for
- * one domain. Each binding keeps its connection for life: when it hangs up, the
+ * host that find each other by common/local_socket.h, pages are memfds, a
+ * channel is a pair of sockets, one byte a notification. A reference or port
+ * carries the slot in its upper part, so several processes can speak for one
+ * domain. Each binding keeps its connection for life: when it hangs up, the
  * peer is gone.
+ *
+ * A process says itself which domain it is: this keeps guests' mistakes and
+ * malice off the data path as Xen does (a peer can neither take pages away nor
+ * make a notification block), but it is no wall between users.
  *
  * One thread per handle answers requests and sees hang-ups.
  */
@@ -15,34 +19,26 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define SLOTS 16u
-#define SLOT_SHIFT 20
+#include "common/local_socket.h"
+
+/* Numbers have at most 7 digits, so that HV_SHARE_MAX of them fit a node as text. */
+#define SLOT_SHIFT 16
 #define NUMBERS (1u << SLOT_SHIFT)
-#define CONNECTIONS_MAX 64u
-#define REQUEST_SECONDS 2
+_Static_assert((uint64_t)LOCAL_SOCKET_SLOTS << SLOT_SHIFT < 10000000, "7 digits");
 
-enum operation { OPERATION_MAP = 1, OPERATION_BIND };
-
-struct request {
-    uint32_t operation, domid, number, count;
-};
-
-struct reply {
-    int32_t error;
-    uint32_t reserved;
-};
+/* Connections that have not asked anything yet; the oldest makes room for the next. */
+#define PENDING_MAX 32u
+#define ACCEPT_PAUSE_MS 10
 
 struct hv_pages {
     struct hv *hv;
@@ -50,6 +46,7 @@ struct hv_pages {
     int memfd;             /* -1: mapped, not shared */
     uint32_t peer, count;
     uint8_t *memory;
+    uint8_t *farewell; /* our byte; NULL: none */
     void *addresses[HV_SHARE_MAX];
     uint32_t references[HV_SHARE_MAX];
 };
@@ -58,9 +55,9 @@ struct hv_channel {
     struct hv *hv;
     struct hv_channel *next; /* all of the handle's, under its lock */
     uint32_t peer, port;
-    bool offered;
-    int wait_fd, wake_fd; /* readable for us; for the peer */
-    int connection;       /* to the peer, once bound; -1 before */
+    int fd;         /* our end of the pair */
+    int other;      /* the peer's end, to give away; -1 where we are the peer */
+    int connection; /* to the peer, once bound; -1 before */
     atomic_bool gone;
 };
 
@@ -73,226 +70,186 @@ struct hv {
     bool stop;
     struct hv_pages *shared;
     struct hv_channel *channels;
+    uint64_t changes; /* of the channels' connections: what was polled before is stale */
+    int pending[PENDING_MAX];
+    unsigned n_pending; /* the thread's own */
+    struct pollfd *polled;
+    unsigned polled_max;
 };
-
-/* --- sockets ------------------------------------------------------------- */
-
-static int address_make(const char *dir, uint32_t domid, uint32_t slot, struct sockaddr_un *ret)
-{
-    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/%u-%u", dir, domid, slot);
-    return length < (int)sizeof(ret->sun_path) ? 0 : -ENAMETOOLONG;
-}
-
-static int peer_connect(const char *dir, uint32_t domid, uint32_t slot)
-{
-    struct sockaddr_un address;
-    struct timeval limit = {.tv_sec = REQUEST_SECONDS};
-    int error = address_make(dir, domid, slot, &address);
-    int fd = error ? error : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return error ? error : -errno;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        error = errno == ECONNREFUSED ? -ENOENT : -errno;
-        close(fd);
-        return error;
-    }
-    return fd;
-}
-
-/* Binds the first free slot; a socket that nobody listens on is a dead process's. */
-static int listener_open(struct hv *hv)
-{
-    struct sockaddr_un address;
-
-    for (hv->slot = 0; hv->slot < SLOTS; hv->slot++) {
-        int error = address_make(hv->dir, hv->domid, hv->slot, &address);
-        int probe = error ? error : peer_connect(hv->dir, hv->domid, hv->slot);
-        if (error)
-            return error;
-        if (probe >= 0) {
-            close(probe);
-            continue;
-        }
-        unlink(address.sun_path);
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-            return -errno;
-        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 16) == 0)
-            return fd;
-        error = -errno;
-        close(fd);
-        if (error != -EADDRINUSE)
-            return error;
-    }
-    return -EADDRINUSE;
-}
-
-static void reply_send(int connection, int error, const int *fds, unsigned n)
-{
-    struct reply reply = {.error = error};
-    struct iovec part = {&reply, sizeof(reply)};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control = {0};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-    if (n) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(n * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(n * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
-    }
-    sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* Asks the peer; its descriptors into ret_fds. The connection, or -errno. */
-static int request_send(struct hv *hv, const struct request *request, uint32_t peer, int *ret_fds,
-                        unsigned n)
-{
-    struct reply reply = {.error = -EPROTO};
-    struct iovec part = {&reply, sizeof(reply)};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control = {0};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    int fd = peer_connect(hv->dir, peer, request->number >> SLOT_SHIFT);
-
-    if (fd < 0)
-        return fd;
-    if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request) ||
-        recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(reply) || reply.error ||
-        control.header.cmsg_type != SCM_RIGHTS ||
-        control.header.cmsg_len != CMSG_LEN(n * sizeof(int))) {
-        close(fd);
-        return reply.error < 0 ? reply.error : -EPROTO;
-    }
-    memcpy(ret_fds, CMSG_DATA(&control.header), n * sizeof(int));
-    return fd;
-}
 
 /* --- the handle's thread ------------------------------------------------- */
 
-static void answer_map(struct hv *hv, int connection, const struct request *request)
+static void answer_map(struct hv *hv, int connection, const struct local_request *request)
 {
     for (struct hv_pages *pages = hv->shared; pages; pages = pages->next)
         if (pages->peer == request->domid && pages->references[0] == request->number &&
             pages->count == request->count) {
-            reply_send(connection, 0, &pages->memfd, 1);
+            local_socket_answer(connection, 0, pages->memfd);
             return;
         }
-    reply_send(connection, -ENOENT, NULL, 0);
+    local_socket_answer(connection, -ENOENT, -1);
 }
 
 /* True: the connection now belongs to the channel. */
-static bool answer_bind(struct hv *hv, int connection, const struct request *request)
+static bool answer_bind(struct hv *hv, int connection, const struct local_request *request)
 {
     for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
-        if (channel->offered && channel->peer == request->domid &&
+        if (channel->other >= 0 && channel->peer == request->domid &&
             channel->port == request->number) {
-            int fds[2] = {channel->wake_fd, channel->wait_fd};
             if (channel->connection >= 0) /* the peer came back before its hang-up was seen */
                 close(channel->connection);
             channel->connection = connection;
+            hv->changes++;
             atomic_store(&channel->gone, false);
-            reply_send(connection, 0, fds, 2);
+            local_socket_answer(connection, 0, channel->other);
             return true;
         }
-    reply_send(connection, -ENOENT, NULL, 0);
+    local_socket_answer(connection, -ENOENT, -1);
     return false;
 }
 
-static void connection_serve(struct hv *hv)
+/* True: done with the connection, it is closed or a channel's. */
+static bool connection_serve(struct hv *hv, int connection)
 {
-    struct timeval limit = {.tv_sec = REQUEST_SECONDS};
-    struct request request;
+    struct local_request request;
     bool kept = false;
-    int connection = accept4(hv->listener, NULL, NULL, SOCK_CLOEXEC);
+    int taken = local_socket_take(connection, &request);
 
-    if (connection < 0)
-        return;
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    if (recv(connection, &request, sizeof(request), 0) == (ssize_t)sizeof(request)) {
+    if (taken == 0)
+        return false;
+    if (taken > 0) {
         pthread_mutex_lock(&hv->lock);
-        if (request.operation == OPERATION_MAP)
+        if (request.operation == LOCAL_MAP)
             answer_map(hv, connection, &request);
-        else if (request.operation == OPERATION_BIND)
+        else if (request.operation == LOCAL_BIND)
             kept = answer_bind(hv, connection, &request);
         pthread_mutex_unlock(&hv->lock);
     }
     if (!kept)
         close(connection);
+    return true;
 }
 
-static void channel_hang_up(struct hv_channel *channel)
+static void pending_remove(struct hv *hv, unsigned i)
 {
-    uint64_t one = 1;
+    memmove(&hv->pending[i], &hv->pending[i + 1], (--hv->n_pending - i) * sizeof(hv->pending[0]));
+}
 
+static void pending_serve(struct hv *hv)
+{
+    for (unsigned i = 0; i < hv->n_pending;)
+        if (connection_serve(hv, hv->pending[i]))
+            pending_remove(hv, i);
+        else
+            i++;
+}
+
+static void connection_accept(struct hv *hv)
+{
+    if (hv->n_pending == PENDING_MAX) {
+        close(hv->pending[0]);
+        pending_remove(hv, 0);
+    }
+    int connection = local_socket_accept(hv->listener);
+    if (connection >= 0)
+        hv->pending[hv->n_pending++] = connection;
+    else if (connection != -EAGAIN)
+        poll(NULL, 0, ACCEPT_PAUSE_MS); /* no descriptors left: it waits, and so do we */
+}
+
+/* Makes the descriptor readable, too. */
+static void channel_hang_up(struct hv *hv, struct hv_channel *channel)
+{
     close(channel->connection);
     channel->connection = -1;
+    hv->changes++;
     atomic_store(&channel->gone, true);
-    if (write(channel->wait_fd, &one, sizeof(one)) < 0)
+    if (channel->other < 0)
+        shutdown(channel->fd, SHUT_RDWR);
+    else if (send(channel->other, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return; /* full: it is readable as it is */
 }
 
-static unsigned connections_collect(struct hv *hv, struct pollfd *polled)
+static bool polled_reserve(struct hv *hv, unsigned n)
 {
-    unsigned n = 2;
+    if (n <= hv->polled_max)
+        return true;
+    struct pollfd *polled = reallocarray(hv->polled, 2 * n, sizeof(*polled));
+    if (!polled)
+        return false;
+    hv->polled = polled;
+    hv->polled_max = 2 * n;
+    return true;
+}
 
-    polled[0] = (struct pollfd){.fd = hv->kick_fd, .events = POLLIN};
-    polled[1] = (struct pollfd){.fd = hv->listener, .events = POLLIN};
-    for (struct hv_channel *channel = hv->channels; channel && n < CONNECTIONS_MAX + 2;
-         channel = channel->next)
+static void polled_put(struct hv *hv, unsigned *n, int fd)
+{
+    /* Where memory is short, some hang-ups are seen later. */
+    if (polled_reserve(hv, *n + 1))
+        hv->polled[(*n)++] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
+/* Under the handle's lock. How many; those from *ret_channels on are channels' connections. */
+static unsigned polled_collect(struct hv *hv, unsigned *ret_channels)
+{
+    unsigned n = 0;
+
+    polled_put(hv, &n, hv->kick_fd);
+    polled_put(hv, &n, hv->listener);
+    for (unsigned i = 0; i < hv->n_pending; i++)
+        polled_put(hv, &n, hv->pending[i]);
+    *ret_channels = n;
+    for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
         if (channel->connection >= 0)
-            polled[n++] = (struct pollfd){.fd = channel->connection, .events = POLLIN};
+            polled_put(hv, &n, channel->connection);
     return n;
 }
 
-static void hang_ups_take(struct hv *hv, const struct pollfd *polled, unsigned n)
+/* Under the handle's lock. */
+static void hang_ups_take(struct hv *hv, unsigned first, unsigned n)
 {
-    for (unsigned i = 2; i < n; i++) {
-        if (!polled[i].revents)
+    for (unsigned i = first; i < n; i++) {
+        if (!hv->polled[i].revents)
             continue;
         for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
-            if (channel->connection == polled[i].fd)
-                channel_hang_up(channel);
+            if (channel->connection == hv->polled[i].fd)
+                channel_hang_up(hv, channel);
     }
+}
+
+/* One wait and what it brought. False: stop. */
+static bool handle_turn(struct hv *hv)
+{
+    uint64_t kicks, changes;
+    unsigned channels;
+
+    pthread_mutex_lock(&hv->lock);
+    bool stop = hv->stop;
+    unsigned n = polled_collect(hv, &channels);
+    changes = hv->changes;
+    pthread_mutex_unlock(&hv->lock);
+    if (stop)
+        return false;
+    if (poll(hv->polled, n, -1) < 0)
+        return true;
+    if (hv->polled[0].revents && read(hv->kick_fd, &kicks, sizeof(kicks)) < 0)
+        return true;
+    pthread_mutex_lock(&hv->lock);
+    /* A descriptor that was polled may be another channel's by now: then look again. */
+    if (hv->changes == changes)
+        hang_ups_take(hv, channels, n);
+    pthread_mutex_unlock(&hv->lock);
+    pending_serve(hv);
+    if (hv->polled[1].revents)
+        connection_accept(hv);
+    return true;
 }
 
 static void *handle_thread(void *context)
 {
-    struct hv *hv = context;
-    struct pollfd polled[CONNECTIONS_MAX + 2];
-    uint64_t kicks;
-
-    for (;;) {
-        pthread_mutex_lock(&hv->lock);
-        bool stop = hv->stop;
-        unsigned n = connections_collect(hv, polled);
-        pthread_mutex_unlock(&hv->lock);
-        if (stop)
-            return NULL;
-        if (poll(polled, n, -1) < 0)
-            continue;
-        if (polled[0].revents && read(hv->kick_fd, &kicks, sizeof(kicks)) < 0)
-            continue;
-        pthread_mutex_lock(&hv->lock);
-        /* A kick means that channels changed: what was polled may be another's by now. */
-        if (!polled[0].revents)
-            hang_ups_take(hv, polled, n);
-        pthread_mutex_unlock(&hv->lock);
-        if (polled[1].revents)
-            connection_serve(hv);
-    }
+    while (handle_turn(context))
+        ;
+    return NULL;
 }
 
 static void handle_kick(struct hv *hv)
@@ -307,13 +264,43 @@ static void handle_kick(struct hv *hv)
 
 static void handle_free(struct hv *hv)
 {
-    if (hv->listener >= 0)
+    if (hv->listener >= 0) {
+        local_socket_remove(hv->dir, hv->domid, hv->slot);
         close(hv->listener);
+    }
     if (hv->kick_fd >= 0)
         close(hv->kick_fd);
+    while (hv->n_pending)
+        close(hv->pending[--hv->n_pending]);
     pthread_mutex_destroy(&hv->lock);
+    free(hv->polled);
     free(hv->dir);
     free(hv);
+}
+
+/* Signals are the program's: its threads may wait for them anywhere but here. */
+static int thread_start(struct hv *hv)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&hv->thread, NULL, handle_thread, hv);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+static int handle_init(struct hv *hv, const char *dir)
+{
+    hv->dir = strdup(dir);
+    hv->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    hv->listener = -1;
+    if (hv->kick_fd < 0)
+        return -errno;
+    if (!hv->dir || !polled_reserve(hv, PENDING_MAX + 2))
+        return -ENOMEM;
+    hv->listener = local_socket_listen(dir, hv->domid, &hv->slot);
+    return hv->listener < 0 ? hv->listener : thread_start(hv);
 }
 
 int hv_open(const char *spec, uint32_t domid, struct hv **ret)
@@ -324,14 +311,9 @@ int hv_open(const char *spec, uint32_t domid, struct hv **ret)
     if (!hv)
         return -ENOMEM;
     hv->domid = domid;
-    hv->dir = strdup(spec + 6);
     hv->next_number = 1;
     pthread_mutex_init(&hv->lock, NULL);
-    hv->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    hv->listener = hv->dir ? listener_open(hv) : -ENOMEM;
-    int error = hv->listener < 0 ? hv->listener : hv->kick_fd < 0 ? -EMFILE : 0;
-    if (!error)
-        error = -pthread_create(&hv->thread, NULL, handle_thread, hv);
+    int error = handle_init(hv, spec + 6);
     if (error) {
         handle_free(hv);
         return error;
@@ -342,8 +324,6 @@ int hv_open(const char *spec, uint32_t domid, struct hv **ret)
 
 void hv_close(struct hv *hv)
 {
-    struct sockaddr_un address;
-
     if (!hv)
         return;
     pthread_mutex_lock(&hv->lock);
@@ -351,85 +331,112 @@ void hv_close(struct hv *hv)
     pthread_mutex_unlock(&hv->lock);
     handle_kick(hv);
     pthread_join(hv->thread, NULL);
-    if (address_make(hv->dir, hv->domid, hv->slot, &address) == 0)
-        unlink(address.sun_path);
     handle_free(hv);
 }
 
-/* Numbers of one share follow each other; at the end they begin anew. Under the handle's lock. */
+/* The first number of [number, number + count) that is in use, or 0. Under the handle's lock. */
+static uint32_t number_used(const struct hv *hv, uint32_t number, uint32_t count)
+{
+    for (const struct hv_pages *pages = hv->shared; pages; pages = pages->next)
+        if (pages->references[0] < number + count && number < pages->references[0] + pages->count)
+            return pages->references[pages->count - 1];
+    for (const struct hv_channel *channel = hv->channels; channel; channel = channel->next)
+        if (channel->other >= 0 && channel->port >= number && channel->port < number + count)
+            return channel->port;
+    return 0;
+}
+
+/*
+ * Numbers of one share follow each other, and are not used again soon: a peer
+ * may still hold old ones. 0: all are in use. Under the handle's lock.
+ */
 static uint32_t number_take(struct hv *hv, uint32_t count)
 {
-    if (hv->next_number + count > NUMBERS)
-        hv->next_number = 1;
-    uint32_t number = hv->slot << SLOT_SHIFT | hv->next_number;
-    hv->next_number += count;
-    return number;
+    uint32_t base = hv->slot << SLOT_SHIFT, used;
+
+    for (int laps = 0; laps < 2;) {
+        if (hv->next_number + count > NUMBERS) {
+            hv->next_number = 1;
+            laps++;
+            continue;
+        }
+        uint32_t number = base | hv->next_number;
+        used = number_used(hv, number, count);
+        hv->next_number = used ? used - base + 1 : hv->next_number + count;
+        if (!used)
+            return number;
+    }
+    return 0;
 }
 
 /* --- channels ------------------------------------------------------------ */
 
-static struct hv_channel *channel_new(struct hv *hv, uint32_t peer, int wait_fd, int wake_fd)
+static struct hv_channel *channel_new(struct hv *hv, uint32_t peer, int fd)
 {
     struct hv_channel *channel = calloc(1, sizeof(*channel));
 
     if (channel) {
         channel->hv = hv;
         channel->peer = peer;
-        channel->wait_fd = wait_fd;
-        channel->wake_fd = wake_fd;
+        channel->fd = fd;
+        channel->other = -1;
         channel->connection = -1;
     }
     return channel;
 }
 
+/* Under the handle's lock. */
 static void channel_add(struct hv *hv, struct hv_channel *channel)
 {
-    pthread_mutex_lock(&hv->lock);
     channel->next = hv->channels;
     hv->channels = channel;
-    pthread_mutex_unlock(&hv->lock);
+    hv->changes++;
     handle_kick(hv);
 }
 
 int hv_channel_offer(struct hv *hv, uint32_t peer, struct hv_channel **ret)
 {
-    int wait_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct hv_channel *channel =
-        wait_fd >= 0 && wake_fd >= 0 ? channel_new(hv, peer, wait_fd, wake_fd) : NULL;
+    int pair[2];
 
-    if (!channel) {
-        close(wait_fd);
-        close(wake_fd);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    struct hv_channel *channel = channel_new(hv, peer, pair[0]);
+    pthread_mutex_lock(&hv->lock);
+    uint32_t port = channel ? number_take(hv, 1) : 0;
+    if (port) {
+        channel->port = port;
+        channel->other = pair[1];
+        channel_add(hv, channel);
+    }
+    pthread_mutex_unlock(&hv->lock);
+    if (!port) {
+        free(channel);
+        close(pair[0]);
+        close(pair[1]);
         return -ENOMEM;
     }
-    channel->offered = true;
-    pthread_mutex_lock(&hv->lock);
-    channel->port = number_take(hv, 1);
-    pthread_mutex_unlock(&hv->lock);
-    channel_add(hv, channel);
     *ret = channel;
     return 0;
 }
 
 int hv_channel_bind(struct hv *hv, uint32_t peer, uint32_t port, struct hv_channel **ret)
 {
-    struct request request = {.operation = OPERATION_BIND, .domid = hv->domid, .number = port};
-    int fds[2];
-    int connection = request_send(hv, &request, peer, fds, 2);
+    struct local_request request = {.operation = LOCAL_BIND, .domid = hv->domid, .number = port};
+    int fd, connection = local_socket_ask(hv->dir, peer, port >> SLOT_SHIFT, &request, &fd);
 
     if (connection < 0)
         return connection;
-    struct hv_channel *channel = channel_new(hv, peer, fds[0], fds[1]);
+    struct hv_channel *channel = channel_new(hv, peer, fd);
     if (!channel) {
-        close(fds[0]);
-        close(fds[1]);
+        close(fd);
         close(connection);
         return -ENOMEM;
     }
     channel->port = port;
     channel->connection = connection;
+    pthread_mutex_lock(&hv->lock);
     channel_add(hv, channel);
+    pthread_mutex_unlock(&hv->lock);
     *ret = channel;
     return 0;
 }
@@ -446,12 +453,14 @@ void hv_channel_release(struct hv_channel *channel)
             *at = channel->next;
             break;
         }
+    hv->changes++;
     if (channel->connection >= 0)
         close(channel->connection);
     pthread_mutex_unlock(&hv->lock);
     handle_kick(hv);
-    close(channel->wait_fd);
-    close(channel->wake_fd);
+    close(channel->fd);
+    if (channel->other >= 0)
+        close(channel->other);
     free(channel);
 }
 
@@ -462,24 +471,24 @@ uint32_t hv_channel_port(const struct hv_channel *channel)
 
 int hv_channel_fd(const struct hv_channel *channel)
 {
-    return channel->wait_fd;
+    return channel->fd;
 }
 
+/* Of a socket, each call says for itself that it does not block; a peer can't take that back. */
 void hv_channel_notify(struct hv_channel *channel)
 {
-    uint64_t one = 1;
-
-    if (write(channel->wake_fd, &one, sizeof(one)) < 0)
+    if (send(channel->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return; /* full: the peer has more to read than it ever will */
 }
 
 int hv_channel_accept(struct hv_channel *channel)
 {
-    uint64_t pending;
+    char pending[4096];
 
-    if (read(channel->wait_fd, &pending, sizeof(pending)) < 0 && errno != EAGAIN)
-        return -errno;
-    return atomic_load(&channel->gone) ? -ECONNRESET : 0;
+    /* One call takes all that an honest peer can have sent; a hostile one is heard again. */
+    ssize_t length = recv(channel->fd, pending, sizeof(pending), MSG_DONTWAIT);
+    bool gone = length == 0 || (length < 0 && errno != EAGAIN);
+    return gone || atomic_load(&channel->gone) ? -ECONNRESET : 0;
 }
 
 /* --- pages --------------------------------------------------------------- */
@@ -509,8 +518,10 @@ static struct hv_pages *pages_map(struct hv *hv, uint32_t peer, int memfd, uint3
 /* The bytes are shown for whoever looks; here it is the connection that tells. */
 static void farewell_arm(struct hv_pages *pages, const struct hv_farewell *farewell)
 {
-    if (farewell)
-        pages->memory[farewell->own_offset % HV_PAGE] = 1;
+    if (!farewell)
+        return;
+    pages->farewell = &pages->memory[farewell->own_offset % HV_PAGE];
+    *pages->farewell = 1;
 }
 
 /* Sealed, so that a peer can't shrink it under our feet. */
@@ -529,6 +540,29 @@ static int memfd_make(uint32_t count)
     return fd;
 }
 
+static void pages_free(struct hv_pages *pages)
+{
+    munmap(pages->memory, (size_t)pages->count * HV_PAGE);
+    if (pages->memfd >= 0)
+        close(pages->memfd);
+    free(pages);
+}
+
+/* Numbers the pages and offers them to the peer. */
+static int pages_offer(struct hv *hv, struct hv_pages *pages)
+{
+    pthread_mutex_lock(&hv->lock);
+    uint32_t first = number_take(hv, pages->count);
+    if (first) {
+        for (uint32_t i = 0; i < pages->count; i++)
+            pages->references[i] = first + i;
+        pages->next = hv->shared;
+        hv->shared = pages;
+    }
+    pthread_mutex_unlock(&hv->lock);
+    return first ? 0 : -ENOSPC;
+}
+
 int hv_share(struct hv *hv, uint32_t peer, uint32_t count, const struct hv_farewell *farewell,
              struct hv_pages **ret)
 {
@@ -544,15 +578,12 @@ int hv_share(struct hv *hv, uint32_t peer, uint32_t count, const struct hv_farew
     }
     pages->memfd = memfd;
     farewell_arm(pages, farewell);
-    pthread_mutex_lock(&hv->lock);
-    uint32_t first = number_take(hv, count);
-    for (uint32_t i = 0; i < count; i++)
-        pages->references[i] = first + i;
-    pages->next = hv->shared;
-    hv->shared = pages;
-    pthread_mutex_unlock(&hv->lock);
-    *ret = pages;
-    return 0;
+    int error = pages_offer(hv, pages);
+    if (error)
+        pages_free(pages);
+    else
+        *ret = pages;
+    return error;
 }
 
 static bool references_follow(const uint32_t *references, uint32_t count)
@@ -577,10 +608,10 @@ int hv_map(struct hv *hv, uint32_t peer, const uint32_t *references, uint32_t co
 {
     if (count < 1 || count > HV_SHARE_MAX || !references_follow(references, count))
         return -EINVAL;
-    struct request request = {
-        .operation = OPERATION_MAP, .domid = hv->domid, .number = references[0], .count = count};
+    struct local_request request = {
+        .operation = LOCAL_MAP, .domid = hv->domid, .number = references[0], .count = count};
     int memfd;
-    int connection = request_send(hv, &request, peer, &memfd, 1);
+    int connection = local_socket_ask(hv->dir, peer, references[0] >> SLOT_SHIFT, &request, &memfd);
     if (connection < 0)
         return connection;
     close(connection);
@@ -607,10 +638,9 @@ void hv_pages_release(struct hv_pages *pages)
             break;
         }
     pthread_mutex_unlock(&hv->lock);
-    munmap(pages->memory, (size_t)pages->count * HV_PAGE);
-    if (pages->memfd >= 0)
-        close(pages->memfd);
-    free(pages);
+    if (pages->farewell)
+        *pages->farewell = 0;
+    pages_free(pages);
 }
 
 uint32_t hv_pages_count(const struct hv_pages *pages)
