@@ -15,6 +15,7 @@
 /* How long frontends may take to follow a clean stop. */
 #define STOP_TICKS 200
 #define STOP_TICK_US 10000
+#define PROBE_US 100000
 
 struct control_worker {
     struct control *control;
@@ -32,7 +33,7 @@ struct control {
     struct interface *interfaces[SEGMENT_INTERFACES]; /* by slot */
     uint32_t generations;
     bool due[SEGMENT_INTERFACES]; /* to be stepped */
-    struct event *step, *tick, *stop_tick;
+    struct event *step, *tick, *probe, *stop_tick;
     int stop_ticks;
     bool full_said;
 };
@@ -217,6 +218,15 @@ static void on_worker_export(void *context, const struct segment_sleep *sleep)
     segment_write_worker(worker->control->home.segment, worker->index, &shown);
 }
 
+static void on_probe(evutil_socket_t fd, short what, void *context)
+{
+    struct control *control = context;
+
+    (void)fd, (void)what;
+    for (unsigned i = 0; i < control->options.workers; i++)
+        worker_probe(control->workers[i].worker);
+}
+
 static int worker_new(struct control *control, uint32_t index)
 {
     struct control_worker *worker = &control->workers[index];
@@ -239,7 +249,7 @@ static int worker_new(struct control *control, uint32_t index)
 static int control_begin(struct control *control)
 {
     const struct control_options *options = &control->options;
-    struct timeval second = {.tv_sec = 1};
+    struct timeval second = {.tv_sec = 1}, probe = {.tv_usec = PROBE_US};
     int error = segment_create(options->segment, options->domid, &control->home.segment);
 
     if (error) {
@@ -253,13 +263,15 @@ static int control_begin(struct control *control)
     }
     for (uint32_t i = 0; !error && i < options->workers; i++)
         error = worker_new(control, i);
-    control->tick = event_new(options->base, -1, EV_PERSIST, on_tick, control);
     control->step = evtimer_new(options->base, on_step, control);
-    if (error || !control->step || !control->tick || event_add(control->tick, &second) < 0) {
-        log_line(LOG_ERR, "control", "workers: %s", strerror(error ? -error : ENOMEM));
-        return error ? error : -ENOMEM;
-    }
-    return 0;
+    control->tick = event_new(options->base, -1, EV_PERSIST, on_tick, control);
+    control->probe = event_new(options->base, -1, EV_PERSIST, on_probe, control);
+    if (!error && (!control->step || !control->tick || !control->probe ||
+                   event_add(control->tick, &second) < 0 || event_add(control->probe, &probe) < 0))
+        error = -ENOMEM;
+    if (error)
+        log_line(LOG_ERR, "control", "workers: %s", strerror(-error));
+    return error;
 }
 
 int control_new(const struct control_options *options, struct control **ret)
@@ -342,6 +354,8 @@ void control_free(struct control *control)
     }
     if (control->step)
         event_free(control->step);
+    if (control->probe)
+        event_free(control->probe);
     if (control->tick)
         event_free(control->tick);
     if (control->stop_tick)

@@ -47,7 +47,9 @@ bool report_fits(const struct guest_report *now, const struct guest_report *befo
            time_fits(unload->place_ns, unload_before->place_ns, unload->packets + unload->refused,
                      unload_before->packets + unload_before->refused) &&
            time_fits(now->sleep.late_ns, before->sleep.late_ns, now->sleep.late_n,
-                     before->sleep.late_n);
+                     before->sleep.late_n) &&
+           time_fits(now->sleep.wake_ns, before->sleep.wake_ns, now->sleep.wake_n,
+                     before->sleep.wake_n);
 }
 
 static void mean_update(uint64_t *mean, uint64_t ns, uint64_t n)

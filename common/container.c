@@ -123,6 +123,7 @@ void container_finish(struct container_builder *builder, const struct container_
     full.count = builder->count;
     memcpy(full.ethernet, shared_header(builder), CONTAINER_ETHERNET);
     memset(full.reserved, 0, sizeof(full.reserved));
+    full.reserved_end = 0;
     memcpy(builder->memory, &full, sizeof(full));
     /* What lies in the padding must not be an old packet of somebody else. */
     memset(builder->memory + builder->bytes, 0, container_padded(builder->bytes) - builder->bytes);

@@ -33,8 +33,10 @@ struct container_header {
     uint64_t echo_stamp;   /* stamp of the last container that the sender took; 0: none */
     uint32_t echo_hold_ns; /* how long ago the sender took that one */
     uint32_t open_ns;      /* first packet to closing, in the sender's clock; saturates */
+    uint32_t fill_ns;      /* mean over its packets: read until closing; saturates */
+    uint32_t reserved_end; /* 0 */
 };
-_Static_assert(sizeof(struct container_header) == 56, "the header is 56 bytes on the wire");
+_Static_assert(sizeof(struct container_header) == 64, "the header is 64 bytes on the wire");
 
 /* Largest container in bytes, of any kind, padding included. */
 #define CONTAINER_BYTES_MAX 131072u
@@ -93,7 +95,8 @@ int container_take_super(struct container_builder *builder, const struct contain
 void container_load(struct container_builder *builder, const uint8_t *frame, uint32_t length);
 /* Copies the frame of `length` bytes that lies in the slot, before it is overwritten. */
 void container_unload(const struct container_builder *builder, uint8_t *ret_frame, uint32_t length);
-/* Writes the header; `header` gives sequence, stamps and open_ns, the rest is filled in. */
+/* Writes the header; `header` gives sequence, stamps, open_ns and fill_ns, the rest is filled in.
+ */
 void container_finish(struct container_builder *builder, const struct container_header *header);
 
 static inline uint32_t container_padded(uint32_t bytes)

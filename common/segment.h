@@ -73,6 +73,7 @@ struct segment_sleep {
     uint64_t busy_ns;         /* time not asleep, CPU or runnable */
     uint64_t late_n, late_ns; /* timers that fired late, and by how much */
     uint64_t late_us2;        /* sum of squares, us^2 */
+    uint64_t wake_n, wake_ns; /* wake-ups by an event (probed), and how long they took */
 };
 
 /* Sizes in force at the packing end. */

@@ -5,7 +5,7 @@
 
 /* Guesses, and how many observations each weighs as much as. */
 #define GUESS_READ 1.5e-6
-#define GUESS_LATE 55e-6
+#define GUESS_WAKE 40e-6
 #define GUESS_WEIGHT 50.0
 static const struct line_prior guess_publish = {
     .fixed = 4e-6, .per_packet = 5e-9, .weight = GUESS_WEIGHT};
@@ -27,7 +27,7 @@ void costs_add_unload(struct costs *costs, const struct segment_unload *unload)
 
 void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep)
 {
-    mean_add(&costs->late, (double)sleep->late_n, (double)sleep->late_ns * 1e-9,
+    mean_add(&costs->wake, (double)sleep->wake_n, (double)sleep->wake_ns * 1e-9,
              ESTIMATE_EVENT_MAX);
 }
 
@@ -43,7 +43,7 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
 {
     struct line_cost publish = line_get(&costs->publish, &guess_publish);
     struct line_cost unload = line_get(&costs->unload, &guess_unload);
-    double late = mean_get(&costs->late, GUESS_LATE, GUESS_WEIGHT);
+    double wake = mean_get(&costs->wake, GUESS_WAKE, GUESS_WEIGHT);
 
     *ret = (struct end_costs){
         .read = fmax(COST_MIN, mean_get(&costs->read, GUESS_READ, GUESS_WEIGHT)),
@@ -52,8 +52,7 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
         .unload = fmax(COST_MIN, unload.fixed),
         .unload_packet = fmax(COST_MIN, unload.per_packet),
         .scv = variation(costs, &publish, &unload),
-        /* A thread that an event wakes is as late as one that a timer wakes. */
-        .wakeup = fmax(COST_MIN, late),
+        .wakeup = fmax(COST_MIN, wake),
         /* Both ends set their timers early by their usual lateness: it does not show. */
         .timer_late = COST_MIN,
     };

@@ -11,7 +11,7 @@
 #include "model/dimension.h"
 
 struct costs {
-    struct mean_estimator read, late;
+    struct mean_estimator read, wake;
     struct line_estimator publish, unload;
 };
 

@@ -79,7 +79,8 @@ static bool container_publish(struct packer *packer)
     uint32_t padded = container_padded(packer->builder.bytes);
     int64_t room = ring_room(&packer->ring);
     uint64_t start = clock_ns();
-    struct container_header header = {.sequence = packer->sequence, .open_ns = packer->open_ns};
+    struct container_header header = {
+        .sequence = packer->sequence, .open_ns = packer->open_ns, .fill_ns = packer->fill_ns};
 
     packer->broken |= room < 0;
     if (room < padded)
@@ -100,13 +101,20 @@ static bool container_publish(struct packer *packer)
 
 /* --- closing ------------------------------------------------------------- */
 
+static uint32_t saturate(uint64_t ns)
+{
+    return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+}
+
 static void container_close(struct packer *packer, enum closing reason, uint64_t now_ns)
 {
     uint64_t open = now_ns - packer->opened_ns;
+    uint64_t fill = open * packer->builder.count - packer->read_sum_ns;
 
     packer->stats.closed[reason]++;
-    packer->stats.fill_ns += open * packer->builder.count - packer->read_sum_ns;
-    packer->open_ns = open < UINT32_MAX ? (uint32_t)open : UINT32_MAX;
+    packer->stats.fill_ns += fill;
+    packer->open_ns = saturate(open);
+    packer->fill_ns = saturate(fill / packer->builder.count);
     packer->closed_ns = now_ns;
     packer->pending = true;
     container_publish(packer);
@@ -123,7 +131,7 @@ static void frame_take(struct packer *packer, uint32_t length, uint64_t read_ns,
     }
     uint64_t after =
         arrival_ns > packer->first_arrival_ns ? arrival_ns - packer->first_arrival_ns : 0;
-    packer->arrivals[packer->builder.count] = after < UINT32_MAX ? (uint32_t)after : UINT32_MAX;
+    packer->arrivals[packer->builder.count] = saturate(after);
     packer->read_sum_ns += read_ns - packer->opened_ns;
     if (container_take(&packer->builder, length) == CONTAINER_OWN)
         packer->stats.own_header++;

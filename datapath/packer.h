@@ -43,8 +43,8 @@ struct packer {
     bool pending; /* closed, waiting for room since closed_ns */
     bool broken;  /* the peer's index was impossible */
     uint64_t closed_ns;
-    uint32_t open_ns; /* how long the pending one was open */
-    uint32_t carried; /* length of the frame that did not fit; 0: none */
+    uint32_t open_ns, fill_ns; /* of the pending one, as its header says */
+    uint32_t carried;          /* length of the frame that did not fit; 0: none */
     uint64_t carried_read_ns, carried_arrival_ns;
     uint8_t carry[CONTAINER_FRAME_MAX];
     uint64_t bin_start_ns; /* arrivals per bin, for the index of dispersion */

@@ -2,6 +2,7 @@
 #include "datapath/unloader.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,18 +112,30 @@ static void entry_write(struct unloader *unloader, struct port *port,
     unloader->stats.bytes += CONTAINER_ETHERNET + entry->payload_bytes;
 }
 
-/* Packet i of n waited for the n - 1 - i after it, then for the i before it to be unloaded. */
+/*
+ * Fill wait of packet i of n: from `open` for the first down to 0 for the last,
+ * by the power of the way that gives the mean the sender measured: evenly where
+ * packets came one by one (half of `open`), all alike where they came at once.
+ */
+static double fill_estimate(const struct container_header *header, uint32_t i)
+{
+    double open = header->open_ns, mean = fmin(header->fill_ns, open);
+
+    if (header->count == 1 || mean <= 0)
+        return mean;
+    return open * pow(1 - (double)i / (header->count - 1), open / mean - 1);
+}
+
 static void delays_add(struct unloader *unloader, uint64_t elapsed_ns)
 {
-    uint32_t n = unloader->reader.header.count;
-    uint64_t open = unloader->reader.header.open_ns;
+    const struct container_header *header = &unloader->reader.header;
     uint64_t before = unloader->delay_before_ns + echo_one_way(unloader->echo);
 
-    unloader->stats.fill_ns += open * n / 2;
-    for (uint32_t i = 0; unloader->delay && i < n; i++) {
-        uint64_t fill = n > 1 ? open * (n - 1 - i) / (n - 1) : open;
-        histogram_add(unloader->delay, before + fill + elapsed_ns * (i + 1) / n, 1);
-    }
+    unloader->stats.fill_ns += (uint64_t)header->fill_ns * header->count;
+    for (uint32_t i = 0; unloader->delay && i < header->count; i++)
+        histogram_add(
+            unloader->delay,
+            before + (uint64_t)fill_estimate(header, i) + elapsed_ns * (i + 1) / header->count, 1);
 }
 
 static void container_done(struct unloader *unloader)

@@ -38,14 +38,16 @@ struct worker {
     /* The command, handed over under the lock. */
     pthread_mutex_t lock;
     pthread_cond_t done;
-    _Atomic int command; /* enum command_kind */
+    _Atomic int command;       /* enum command_kind */
+    _Atomic uint64_t probe_ns; /* when a probe was sent; 0: none is on its way */
     struct link *command_link;
     int command_result;
     /* The thread's own. */
     struct link *links;
     struct segment_sleep sleep;
     uint64_t looked_ns; /* start of the last look at the ports */
-    uint64_t late_ns;   /* recent mean lateness of timers and wake-ups */
+    uint64_t late_ns;   /* recent mean lateness of timers */
+    uint64_t wake_ns;   /* recent mean of how long an event takes to wake the thread */
     uint64_t awake_since_ns, exported_ns;
     struct packer_view view;
 };
@@ -258,6 +260,19 @@ static void lateness_note(struct worker *worker, uint64_t late_ns)
     worker->late_ns = worker->late_ns - worker->late_ns / 16 + late_ns / 16;
 }
 
+/* A probe that came while the worker slept shows how long an event takes to wake it. */
+static void probe_take(struct worker *worker, uint64_t slept_ns, uint64_t now_ns)
+{
+    uint64_t probe = atomic_exchange(&worker->probe_ns, 0);
+
+    if (!probe || probe < slept_ns || now_ns < probe)
+        return;
+    uint64_t took = now_ns - probe < LATE_MAX_NS ? now_ns - probe : LATE_MAX_NS;
+    worker->sleep.wake_n++;
+    worker->sleep.wake_ns += now_ns - probe;
+    worker->wake_ns = worker->wake_ns - worker->wake_ns / 16 + took / 16;
+}
+
 /* When to be woken so that, as late as timers are, the first deadline is met. */
 static uint64_t wake_target(const struct worker *worker)
 {
@@ -323,10 +338,11 @@ static void sleep_until(struct worker *worker, uint64_t target_ns)
     uint64_t now = clock_ns();
     worker->awake_since_ns = now;
     worker->view = (struct packer_view){
-        .latest_ns = now, .empty_ns = before, .woken_late_ns = worker->late_ns};
+        .latest_ns = now, .empty_ns = before, .woken_late_ns = worker->wake_ns};
     if (worker->view.woken_late_ns > now - before)
         worker->view.woken_late_ns = now - before;
     worker->looked_ns = now;
+    probe_take(worker, before, now);
     if (n == 0 && target_ns > before && now > target_ns)
         lateness_note(worker, now - target_ns);
 }
@@ -424,7 +440,7 @@ int worker_start(const struct worker_options *options, struct worker **ret)
     if (!worker)
         return -ENOMEM;
     worker->options = *options;
-    worker->late_ns = LATE_START_NS;
+    worker->late_ns = worker->wake_ns = LATE_START_NS;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->failures_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -461,6 +477,16 @@ int worker_add(struct worker *worker, struct link *link)
 void worker_remove(struct worker *worker, struct link *link)
 {
     command_send(worker, COMMAND_REMOVE, link);
+}
+
+void worker_probe(struct worker *worker)
+{
+    uint64_t one = 1, none = 0;
+
+    if (!atomic_compare_exchange_strong(&worker->probe_ns, &none, clock_ns()))
+        return; /* the last one has not been taken yet */
+    if (write(worker->kick_fd, &one, sizeof(one)) < 0)
+        return; /* full: it is awake */
 }
 
 int worker_failures_fd(const struct worker *worker)

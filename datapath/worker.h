@@ -37,6 +37,12 @@ int worker_add(struct worker *worker, struct link *link);
 /* What is open is published first, and what has come is unloaded, within a bounded time. */
 void worker_remove(struct worker *worker, struct link *link);
 
+/*
+ * Notifies the worker as a peer would, to see how long it takes to wake: about
+ * ten times a second, from another thread. Only a worker that slept counts it.
+ */
+void worker_probe(struct worker *worker);
+
 /* Readable when a link has failed; worker_failures_accept takes that. */
 int worker_failures_fd(const struct worker *worker);
 void worker_failures_accept(struct worker *worker);

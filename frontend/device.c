@@ -27,6 +27,7 @@
 /* How long the backend may take to follow a clean stop. */
 #define STOP_TICKS 200
 #define STOP_TICK_US 10000
+#define PROBE_US 100000
 #define MTU_DEFAULT 1500ul
 #define MTU_MIN 68ul
 #define MTU_MAX 9000ul
@@ -38,7 +39,7 @@ struct device {
     struct session *session;
     struct hv *hv;
     struct worker *worker;
-    struct event *failures, *tick, *stop_tick;
+    struct event *failures, *tick, *probe, *stop_tick;
     int stop_ticks;
     struct port *port;
     tuning_word tuning_word;
@@ -338,13 +339,21 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         device_step(device);
 }
 
+static void on_probe(evutil_socket_t fd, short what, void *context)
+{
+    struct device *device = context;
+
+    (void)fd, (void)what;
+    worker_probe(device->worker);
+}
+
 /* --- starting and stopping ----------------------------------------------- */
 
 static int device_begin(struct device *device)
 {
     struct device_options *options = &device->options;
     struct worker_options worker = {.realtime = (int)options->realtime};
-    struct timeval second = {.tv_sec = 1};
+    struct timeval second = {.tv_sec = 1}, probe = {.tv_usec = PROBE_US};
     int error = hv_open(options->hypervisor, options->id.domid, &device->hv);
 
     if (error) {
@@ -359,8 +368,10 @@ static int device_begin(struct device *device)
     device->failures = event_new(options->base, worker_failures_fd(device->worker),
                                  EV_READ | EV_PERSIST, on_failure, device);
     device->tick = event_new(options->base, -1, EV_PERSIST, on_tick, device);
-    if (!device->failures || !device->tick || event_add(device->failures, NULL) < 0 ||
-        event_add(device->tick, &second) < 0)
+    device->probe = event_new(options->base, -1, EV_PERSIST, on_probe, device);
+    if (!device->failures || !device->tick || !device->probe ||
+        event_add(device->failures, NULL) < 0 || event_add(device->tick, &second) < 0 ||
+        event_add(device->probe, &probe) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -438,6 +449,8 @@ void device_free(struct device *device)
         event_free(device->failures);
     if (device->tick)
         event_free(device->tick);
+    if (device->probe)
+        event_free(device->probe);
     if (device->stop_tick)
         event_free(device->stop_tick);
     worker_stop(device->worker);

@@ -65,10 +65,11 @@ static int walk_exact(const uint8_t *bytes, uint32_t length, struct container_wa
 static void builds_the_documented_bytes(void **state)
 {
     static const uint8_t expected[] = {
-        0x01, 0x00, 0x00, 0x00, 0x70, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x2a, 0x00, 0x00,
+        0x01, 0x00, 0x00, 0x00, 0x78, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x2a, 0x00, 0x00,
         0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00,
         0x00, 0x00, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00, 0x10, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0xe8, 0x03, 0x00, 0x00, 0x40, 0x9c, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0xe8, 0x03, 0x00, 0x00, 0x40, 0x9c, 0x00, 0x00, 0x20, 0x4e, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00,
         /* shared, 4 bytes */
         0x04, 0x00, 'a', 'b', 'c', 'd',
         /* own header, 16 bytes */
@@ -92,7 +93,8 @@ static void builds_the_documented_bytes(void **state)
                                             .stamp = 0x1122334455667788ull,
                                             .echo_stamp = 0x1000,
                                             .echo_hold_ns = 1000,
-                                            .open_ns = 40000};
+                                            .open_ns = 40000,
+                                            .fill_ns = 20000};
     uint8_t *memory = *state;
     struct container_builder builder;
 
@@ -453,9 +455,9 @@ static void is_safe_under_every_length_word(void **state)
             uint32_t kind = word >> 14, length = word & 0x3fff;
             header.bytes = sizeof(header) + body;
             memcpy(bytes, &header, sizeof(header));
-            bytes[56] = (uint8_t)word;
-            bytes[57] = (uint8_t)(word >> 8);
-            bytes[58] = (uint8_t)(body - 18); /* a super-frame's length that fits */
+            bytes[sizeof(header)] = (uint8_t)word;
+            bytes[sizeof(header) + 1] = (uint8_t)(word >> 8);
+            bytes[sizeof(header) + 2] = (uint8_t)(body - 18); /* a super-frame's length that fits */
             int error = container_walk(bytes, header.bytes, &walk);
             if (walk.broken)
                 fail_msg("%s: word 0x%04x in %u bytes", walk.broken, word, body);
@@ -554,7 +556,7 @@ static void is_safe_under_pure_noise(void **state)
     uint64_t seed = 7;
 
     for (int i = 0; i < 100000; i++) {
-        uint32_t length = noise_between(&seed, 56, 400);
+        uint32_t length = noise_between(&seed, sizeof(struct container_header), 400);
         struct container_header header;
         noise_fill(&seed, memory, length);
         memcpy(&header, memory, sizeof(header));
