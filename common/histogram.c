@@ -32,6 +32,13 @@ void histogram_add(struct histogram *histogram, uint64_t ns, uint32_t times)
     histogram->sum_ns += ns * times;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *more)
+{
+    histogram->sum_ns += more->sum_ns;
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+        histogram->bins[i] += more->bins[i];
+}
+
 void histogram_difference(const struct histogram *now, const struct histogram *before,
                           struct histogram *ret)
 {

@@ -20,6 +20,8 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, uint64_t ns, uint32_t times);
+/* Adds the counts of `more`. */
+void histogram_merge(struct histogram *histogram, const struct histogram *more);
 /* Counts since `before`, an earlier copy of the same histogram. */
 void histogram_difference(const struct histogram *now, const struct histogram *before,
                           struct histogram *ret);

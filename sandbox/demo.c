@@ -156,13 +156,12 @@ static int set_up(struct demo *demo)
 
 /* --- watching ------------------------------------------------------------ */
 
-/* Of what the promise is about: a forwarding delay has passed containers both ways. */
+/* Every promise is about both directions. */
 static uint64_t tick_containers(const json_t *interface)
 {
     double rx = control_number(interface, "rx.container_count"),
            tx = control_number(interface, "tx.container_count");
-    bool forwarding = strcmp(control_text(interface, "promise.scope"), "forwarding") == 0;
-    double fewer = forwarding && tx < rx ? tx : rx;
+    double fewer = tx < rx ? tx : rx;
 
     return fewer > 0 ? (uint64_t)fewer : 0;
 }
@@ -172,17 +171,31 @@ static uint32_t whole(double value)
     return value > 0 ? (uint32_t)value : 0;
 }
 
+static void read_delays(struct demo *demo, unsigned i, enum traffic_delay which, double from,
+                        double to, struct histogram *ret)
+{
+    traffic_read_delays(demo->traffic, demo->lanes[i], which, (uint64_t)llround(from * NS),
+                        (uint64_t)llround(to * NS), ret);
+}
+
 /* The generator's delays of the packets that were sent during the tick, in whole tenths. */
 static double tick_delays(struct demo *demo, unsigned i, const json_t *interface, double end,
-                          double seconds, struct histogram *ret)
+                          double seconds, struct record_delays *ret)
 {
-    bool forwarding = strcmp(control_text(interface, "promise.scope"), "forwarding") == 0;
-    uint64_t from = (uint64_t)llround((end - seconds) * 10) * 100000000;
-    uint64_t to = (uint64_t)llround(end * 10) * 100000000;
+    double from = round((end - seconds) * 10) / 10, to = round(end * 10) / 10;
 
-    traffic_read_delays(demo->traffic, demo->lanes[i],
-                        forwarding ? TRAFFIC_ROUND_TRIP : TRAFFIC_ONE_WAY, from, to, ret);
-    return (double)(to - from) / NS;
+    ret->forwarding = strcmp(control_text(interface, "promise.scope"), "forwarding") == 0;
+    read_delays(demo, i, TRAFFIC_ROUND_TRIP, from, to, &ret->round);
+    read_delays(demo, i, TRAFFIC_TO_GUEST, from, to, &ret->to_guest);
+    read_delays(demo, i, TRAFFIC_FROM_GUEST, from, to, &ret->from_guest);
+    return to - from;
+}
+
+static struct record_lane tick_lane(const json_t *lane, const struct histogram *delays)
+{
+    return (struct record_lane){.predicted_us = control_number(lane, "predicted.total_us"),
+                                .backend_us = control_number(lane, "measured.total_us"),
+                                .generator_us = record_value_us(delays, NAN)};
 }
 
 /* Containers may also have been filled before a change that came within the tick. */
@@ -193,7 +206,7 @@ static bool tick_settled(const struct demo *demo, double at, double seconds)
 
 static int record_interface(struct demo *demo, unsigned i, const json_t *interface, double end)
 {
-    struct histogram delays;
+    struct record_delays delays;
     double seconds = control_number(interface, "rx.seconds");
 
     if (!(seconds > 0))
@@ -205,7 +218,7 @@ static int record_interface(struct demo *demo, unsigned i, const json_t *interfa
         .seconds = seconds,
         .phase = demo->phase,
         .settled = tick_settled(demo, at, seconds),
-        .offered = counted > 0 ? (double)histogram_count(&delays) / counted : 0,
+        .offered = counted > 0 ? (double)histogram_count(&delays.to_guest) / counted : 0,
         .rx_packets = whole(control_number(interface, "rx.in_force.packets")),
         .rx_timeout_us = whole(control_number(interface, "rx.in_force.timeout_us")),
         .tx_packets = whole(control_number(interface, "tx.in_force.packets")),
@@ -213,6 +226,8 @@ static int record_interface(struct demo *demo, unsigned i, const json_t *interfa
         .containers = tick_containers(interface),
         .predicted_us = control_number(interface, "predicted_us"),
         .backend_us = control_number(interface, "measured_us"),
+        .to_guest = tick_lane(json_object_get(interface, "rx"), &delays.to_guest),
+        .from_guest = tick_lane(json_object_get(interface, "tx"), &delays.from_guest),
         .promise_us = control_number(interface, "promise.delay_us"),
         .least_us = control_number(interface, "least_us"),
         .percentile = control_number(interface, "promise.percentile"),
@@ -371,7 +386,7 @@ static bool nothing_arrives(void *context)
 
     for (unsigned i = 0; i < PLAN_GUESTS; i++) {
         traffic_read_counts(quiet->traffic, i, &counts);
-        arrived += counts.way[TRAFFIC_ONE_WAY].arrived + counts.way[TRAFFIC_ROUND_TRIP].arrived;
+        arrived += counts.at[TRAFFIC_IN_GUEST].arrived + counts.at[TRAFFIC_BACK].arrived;
     }
     quiet->looks = arrived == quiet->arrived ? quiet->looks + 1 : 0;
     quiet->arrived = arrived;

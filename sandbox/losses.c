@@ -61,8 +61,8 @@ int losses_read(struct world *world, const struct world_guest *guest,
                 const struct traffic_counts *counts, const struct segment_interface *seen,
                 struct losses *ret)
 {
-    const struct traffic_arrivals *there = &counts->way[TRAFFIC_ONE_WAY],
-                                  *back = &counts->way[TRAFFIC_ROUND_TRIP];
+    const struct traffic_arrivals *there = &counts->at[TRAFFIC_IN_GUEST],
+                                  *back = &counts->at[TRAFFIC_BACK];
     struct drops near, far;
     int error = interface_drops(world_dom0(world), guest->vif, &near);
 

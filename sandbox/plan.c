@@ -10,9 +10,9 @@ const struct plan_member plan_members[PLAN_GUESTS] = {
 };
 
 const struct plan_phase plan_phases[PLAN_PHASES] = {
-    {"calibration", 0.20, {4000, 1000, 4000}}, {"low", 0.20, {2000, 1000, 2000}},
-    {"high", 0.20, {6000, 2000, 8000}},        {"jump", 0.20, {1500, 2000, 12000}},
-    {"one silent", 0.20, {4000, 1000, 0}},
+    {"calibration", 0.20, {8000, 1000, 4000}}, {"low", 0.20, {5000, 1000, 2000}},
+    {"high", 0.20, {12000, 2000, 8000}},       {"jump", 0.20, {4000, 2000, 12000}},
+    {"one silent", 0.20, {8000, 1000, 0}},
 };
 
 unsigned plan_phase_at(double share)
@@ -34,8 +34,11 @@ void plan_write_config(FILE *file, double least_us)
 {
     fprintf(file, "[daemon]\n\n[default]\nscope = one-way\npercentile = mean\ndelay = %.0fus\n",
             PLAN_RELAXED_US);
-    if (least_us <= 0)
+    /* What is the least is known best from where it is had: first a promise that asks for it. */
+    if (least_us <= 0) {
+        write_promise(file, PLAN_TIGHT, "one-way", PLAN_IMPOSSIBLE_US);
         return;
+    }
     write_promise(file, PLAN_TIGHT, "one-way", ceil(least_us * PLAN_TIGHT_RATIO));
     write_promise(file, PLAN_IMPOSSIBLE, "one-way", PLAN_IMPOSSIBLE_US);
     write_promise(file, PLAN_RELAXED, "forwarding", PLAN_RELAXED_US);

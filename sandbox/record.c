@@ -11,7 +11,7 @@ struct window {
     uint64_t containers;
     bool settled;
     double promise_us;
-    struct histogram delays;
+    struct record_delays delays;
 };
 
 struct guest_record {
@@ -43,20 +43,30 @@ void record_free(struct record *record)
     free(record);
 }
 
-double record_delay_us(const struct histogram *delays, double percentile)
+double record_value_us(const struct histogram *histogram, double percentile)
 {
-    if (histogram_count(delays) == 0)
+    if (histogram_count(histogram) == 0)
         return NAN;
     if (isnan(percentile))
-        return histogram_mean(delays) / 1e3;
-    return histogram_quantile(delays, percentile / 100) / 1e3;
+        return histogram_mean(histogram) / 1e3;
+    return histogram_quantile(histogram, percentile / 100) / 1e3;
 }
 
-static void histogram_sum(struct histogram *sum, const struct histogram *more)
+double record_delay_us(const struct record_delays *delays, double percentile)
 {
-    sum->sum_ns += more->sum_ns;
-    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
-        sum->bins[i] += more->bins[i];
+    if (delays->forwarding)
+        return record_value_us(&delays->round, percentile);
+    /* fmax takes the other where one is not a number. */
+    return fmax(record_value_us(&delays->to_guest, percentile),
+                record_value_us(&delays->from_guest, percentile));
+}
+
+static void delays_merge(struct record_delays *sum, const struct record_delays *more)
+{
+    sum->forwarding = more->forwarding;
+    histogram_merge(&sum->round, &more->round);
+    histogram_merge(&sum->to_guest, &more->to_guest);
+    histogram_merge(&sum->from_guest, &more->from_guest);
 }
 
 static void window_begin(struct window *window, double promise_us)
@@ -83,7 +93,7 @@ static void window_judge(const struct window *window, double percentile, struct 
 
 /* A window never spans a change of the promise. */
 static void window_add(struct guest_record *guest, const struct record_tick *tick,
-                       const struct histogram *delays)
+                       const struct record_delays *delays)
 {
     struct window *window = &guest->window;
 
@@ -93,15 +103,16 @@ static void window_add(struct guest_record *guest, const struct record_tick *tic
         window_begin(window, tick->promise_us);
     window->containers += tick->containers;
     window->settled = window->settled && tick->settled;
-    histogram_sum(&window->delays, delays);
-    if (window->containers < RECORD_WINDOW_CONTAINERS || histogram_count(&window->delays) == 0)
+    delays_merge(&window->delays, delays);
+    if (window->containers < RECORD_WINDOW_CONTAINERS ||
+        isnan(record_delay_us(&window->delays, tick->percentile)))
         return;
     window_judge(window, tick->percentile, &guest->score);
     window_begin(window, tick->promise_us);
 }
 
 int record_add(struct record *record, unsigned index, const struct record_tick *tick,
-               const struct histogram *delays)
+               const struct record_delays *delays)
 {
     struct guest_record *guest = &record->guests[index];
 
@@ -133,6 +144,20 @@ void record_score(const struct record *record, unsigned guest, struct record_sco
     *ret = record->guests[guest].score;
 }
 
+static void lane_add(struct record_lane *sum, const struct record_lane *lane)
+{
+    sum->predicted_us += lane->predicted_us;
+    sum->backend_us += lane->backend_us;
+    sum->generator_us += lane->generator_us;
+}
+
+static void lane_divide(struct record_lane *lane, double n)
+{
+    lane->predicted_us /= n;
+    lane->backend_us /= n;
+    lane->generator_us /= n;
+}
+
 static void phase_add(struct record_phase *phase, const struct record_tick *tick)
 {
     if (!phase->ticks || tick->rx_packets < phase->smallest)
@@ -140,6 +165,8 @@ static void phase_add(struct record_phase *phase, const struct record_tick *tick
     if (tick->rx_packets > phase->largest)
         phase->largest = tick->rx_packets;
     phase->ticks++;
+    lane_add(&phase->to_guest, &tick->to_guest);
+    lane_add(&phase->from_guest, &tick->from_guest);
     phase->offered += tick->offered;
     phase->predicted_us += tick->predicted_us;
     phase->backend_us += tick->backend_us;
@@ -153,6 +180,8 @@ static void phase_divide(struct record_phase *phase)
 {
     double n = phase->ticks;
 
+    lane_divide(&phase->to_guest, n);
+    lane_divide(&phase->from_guest, n);
     phase->offered /= n;
     phase->predicted_us /= n;
     phase->backend_us /= n;

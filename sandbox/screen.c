@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/duration.h"
+
 /* Seconds between two blocks where nothing can be redrawn. */
 #define PLAIN_SECONDS 5.0
 
@@ -87,21 +89,21 @@ void screen_say(struct screen *screen, const char *format, ...)
 
 static const char *size_text(uint32_t packets, uint32_t timeout_us, char text[static 32])
 {
-    char number[24];
+    char timeout[DURATION_TEXT];
 
-    snprintf(text, 32, "%u/%s", packets, screen_number(timeout_us, number));
+    snprintf(text, 32, "%u %s", packets, duration_format(timeout_us * 1e-6, timeout));
     return text;
 }
 
 static const char *promise_text(const struct screen_row *row, char text[static 64])
 {
-    char number[24];
+    char delay[DURATION_TEXT];
 
     if (isnan(row->tick->promise_us))
         snprintf(text, 64, "none yet");
     else
-        snprintf(text, 64, "%s %s", screen_number(row->tick->promise_us, number),
-                 strcmp(row->scope, "forwarding") == 0 ? "and back" : "one way");
+        snprintf(text, 64, "%s %s", duration_format(row->tick->promise_us * 1e-6, delay),
+                 strcmp(row->scope, "forwarding") == 0 ? "there and back" : "one way");
     return text;
 }
 
@@ -125,7 +127,7 @@ static void row_show(struct screen *screen, const struct screen_row *row)
         return;
     }
     table_line(
-        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-15s %7s  %s", row->name,
+        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-21s %7s  %s", row->name,
         screen_number(tick->offered, offered), size_text(tick->rx_packets, tick->rx_timeout_us, rx),
         size_text(tick->tx_packets, tick->tx_timeout_us, tx),
         screen_number(tick->predicted_us, predicted), screen_number(tick->backend_us, backend),
@@ -143,7 +145,7 @@ void screen_show(struct screen *screen, double at, double total, const char *pha
     screen->shown_at = at;
     table_rewind(screen);
     table_line(screen, "%.0f of %.0f s, phase \"%s\"; delays in microseconds", at, total, phase);
-    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-15s %7s  %s", "guest", "packets/s",
+    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-21s %7s  %s", "guest", "packets/s",
                "to guest", "from guest", "predicted", "backend", "generator", "promise", "kept",
                "state");
     for (unsigned i = 0; i < PLAN_GUESTS; i++)

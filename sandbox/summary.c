@@ -29,8 +29,8 @@ static void judge_packets(struct summary *summary, unsigned i)
     const struct summary_guest *guest = &summary->guests[i];
     const char *name = plan_members[i].name;
 
-    for (unsigned way = 0; way < TRAFFIC_WAYS; way++) {
-        const struct traffic_arrivals *arrivals = &guest->counts.way[way];
+    for (unsigned place = 0; place < TRAFFIC_PLACES; place++) {
+        const struct traffic_arrivals *arrivals = &guest->counts.at[place];
         if (arrivals->damaged)
             summary_fault(summary, "%s: %lu packets damaged", name,
                           (unsigned long)arrivals->damaged);
@@ -77,9 +77,9 @@ static void print_promises(const struct summary *summary, FILE *file)
 {
     fprintf(file,
             "\nPromises, judged by the generator over windows of at least %u containers\n"
-            " %-11s %9s %-11s %15s %26s %6s  %s\n",
+            " %-11s %9s %-11s %15s %27s %6s  %s\n",
             RECORD_WINDOW_CONTAINERS, "guest", "promise", "", "windows kept",
-            "without 4 s after changes", "worst", "state");
+            "3 s after changes left out", "worst", "state");
     for (unsigned i = 0; i < PLAN_GUESTS; i++) {
         struct record_score score;
         char promise[24], all[32], settled[32], a[24], b[24];
@@ -90,7 +90,7 @@ static void print_promises(const struct summary *summary, FILE *file)
                  screen_number(share(score.kept, score.windows), a));
         snprintf(settled, sizeof(settled), "%u/%u %s %%", score.settled_kept, score.settled_windows,
                  screen_number(share(score.settled_kept, score.settled_windows), b));
-        fprintf(file, " %-11s %6s us %-11s %15s %26s %5.2fx  %s\n", plan_members[i].name,
+        fprintf(file, " %-11s %6s us %-11s %15s %27s %5.2fx  %s\n", plan_members[i].name,
                 screen_number(promise_us, promise), summary->guests[i].scope, all, settled,
                 score.worst_ratio, summary->guests[i].state);
     }
@@ -118,7 +118,7 @@ static void print_predictions(const struct summary *summary, FILE *file)
 {
     fprintf(file,
             "\nPrediction (made a tick before) against what the generator measured, means in "
-            "microseconds, 4 s after each change left out\n"
+            "microseconds, 3 s after each change left out\n"
             " %-11s %-11s %8s  %12s %9s %9s %9s %9s %9s\n",
             "guest", "phase", "packets/s", "size", "predicted", "backend", "generator", "off by",
             "per tick");
@@ -147,8 +147,8 @@ static void print_packets(const struct summary *summary, FILE *file)
     for (unsigned i = 0; i < PLAN_GUESTS; i++) {
         const struct summary_guest *guest = &summary->guests[i];
         print_way(plan_members[i].name, "out", &guest->losses.out,
-                  &guest->counts.way[TRAFFIC_ONE_WAY], file);
-        print_way("", "back", &guest->losses.back, &guest->counts.way[TRAFFIC_ROUND_TRIP], file);
+                  &guest->counts.at[TRAFFIC_IN_GUEST], file);
+        print_way("", "back", &guest->losses.back, &guest->counts.at[TRAFFIC_BACK], file);
         all += guest->losses.out.arrived + guest->losses.back.arrived;
     }
     fprintf(file, " %.0f packets/s carried, both ways together, on average over %.0f s.\n",
@@ -247,18 +247,28 @@ static json_t *number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+static json_t *json_lane(const struct record_lane *lane)
+{
+    return json_pack("{s:o, s:o, s:o}", "predicted_us", number(lane->predicted_us), "backend_us",
+                     number(lane->backend_us), "generator_us", number(lane->generator_us));
+}
+
 static json_t *json_phase(const struct summary *summary, unsigned guest, unsigned phase)
 {
     struct record_phase p;
 
     record_phase(summary->record, guest, phase, &p);
-    return json_pack(
+    json_t *phase_json = json_pack(
         "{s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "guest",
         plan_members[guest].name, "phase", plan_phases[phase].name, "ticks", (int)p.ticks,
         "packets_per_second", number(p.offered), "smallest", (int)p.smallest, "largest",
         (int)p.largest, "predicted_us", number(p.predicted_us), "backend_us", number(p.backend_us),
         "generator_us", number(p.generator_us), "promise_us", number(p.promise_us), "least_us",
         number(p.least_us), "error", number(p.error), "absolute_error", number(p.absolute_error));
+
+    json_object_set_new(phase_json, "to_guest", json_lane(&p.to_guest));
+    json_object_set_new(phase_json, "from_guest", json_lane(&p.from_guest));
+    return phase_json;
 }
 
 static json_t *json_guest(const struct summary *summary, unsigned i)

@@ -46,13 +46,6 @@ void timeline_add(struct timeline *timeline, uint64_t sent_ns, uint64_t delay_ns
     histogram_add(&bin->histogram, delay_ns, 1);
 }
 
-static void sum_bin(const struct histogram *bin, struct histogram *ret)
-{
-    ret->sum_ns += bin->sum_ns;
-    for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
-        ret->bins[i] += bin->bins[i];
-}
-
 void timeline_sum(const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns,
                   struct histogram *ret)
 {
@@ -61,6 +54,6 @@ void timeline_sum(const struct timeline *timeline, uint64_t from_ns, uint64_t to
         const struct bin *bin = &timeline->bins[i];
         uint64_t start = bin->number * TIMELINE_BIN_NS;
         if (bin->number && start >= from_ns && start < to_ns)
-            sum_bin(&bin->histogram, ret);
+            histogram_merge(ret, &bin->histogram);
     }
 }

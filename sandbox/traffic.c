@@ -26,10 +26,18 @@
 #define DRAIN_NS 25000000
 #define PORT 7777u
 
+/* Packets of a flow between the two looks at them: a second's worth at least. */
+#define PASSAGES 4096u
+
+/* When a packet was in the guest and when it was back; 0: not seen yet. Either comes first. */
+struct passage {
+    uint32_t sequence;
+    uint64_t seen_ns[TRAFFIC_PLACES];
+};
+
 /* What one capture of a lane sees. Guarded by the traffic's lock. */
 struct arrivals {
     struct capture *capture;
-    struct timeline *timeline;
     struct traffic_arrivals counts;
     uint32_t next[TRAFFIC_FLOWS]; /* lowest sequence number that is in order */
 };
@@ -38,7 +46,9 @@ struct lane {
     int fd;
     uint32_t size;
     struct packet_flow flows[TRAFFIC_FLOWS];
-    struct arrivals arrivals[TRAFFIC_WAYS];
+    struct arrivals arrivals[TRAFFIC_PLACES];
+    struct timeline *delays[TRAFFIC_DELAYS];
+    struct passage *passages; /* PASSAGES of each flow */
     _Atomic double rate;
     atomic_uint_fast64_t offered, refused, stalls, max_late_ns;
     /* the sender's own */
@@ -87,10 +97,11 @@ int traffic_create(uint64_t seed, double seconds, struct traffic **ret)
 
 static void lane_close(struct lane *lane)
 {
-    for (unsigned way = 0; way < TRAFFIC_WAYS; way++) {
-        capture_close(lane->arrivals[way].capture);
-        timeline_free(lane->arrivals[way].timeline);
-    }
+    for (unsigned i = 0; i < TRAFFIC_PLACES; i++)
+        capture_close(lane->arrivals[i].capture);
+    for (unsigned i = 0; i < TRAFFIC_DELAYS; i++)
+        timeline_free(lane->delays[i]);
+    free(lane->passages);
     if (lane->fd >= 0)
         close(lane->fd);
 }
@@ -144,12 +155,14 @@ static void lane_flows(struct lane *lane, const struct traffic_route *route)
     }
 }
 
-static int arrivals_open(struct arrivals *arrivals, struct namespace *space, const char *interface,
-                         double seconds)
+static int lane_memory(struct lane *lane, double seconds)
 {
-    int error = timeline_create(seconds, &arrivals->timeline);
+    int error = 0;
 
-    return error ? error : capture_open(space, interface, &arrivals->capture);
+    lane->passages = calloc((size_t)PASSAGES * TRAFFIC_FLOWS, sizeof(struct passage));
+    for (unsigned i = 0; i < TRAFFIC_DELAYS && !error; i++)
+        error = timeline_create(seconds, &lane->delays[i]);
+    return lane->passages ? error : -ENOMEM;
 }
 
 int traffic_add(struct traffic *traffic, const struct traffic_route *route)
@@ -163,13 +176,12 @@ int traffic_add(struct traffic *traffic, const struct traffic_route *route)
     *lane = (struct lane){.size = route->size, .due_ns = UINT64_MAX};
     lane_flows(lane, route);
     lane->fd = sender_socket(route->near, route->near_name);
-    int error = lane->fd < 0 ? lane->fd : 0;
+    int error = lane->fd < 0 ? lane->fd : lane_memory(lane, traffic->seconds);
     if (!error)
-        error = arrivals_open(&lane->arrivals[TRAFFIC_ONE_WAY], route->far, route->far_name,
-                              traffic->seconds);
+        error =
+            capture_open(route->far, route->far_name, &lane->arrivals[TRAFFIC_IN_GUEST].capture);
     if (!error)
-        error = arrivals_open(&lane->arrivals[TRAFFIC_ROUND_TRIP], route->near, route->near_name,
-                              traffic->seconds);
+        error = capture_open(route->near, route->near_name, &lane->arrivals[TRAFFIC_BACK].capture);
     if (error) {
         lane_close(lane);
         return error;
@@ -257,7 +269,7 @@ static void *sender_run(void *argument)
 
 struct look {
     struct lane *lane;
-    enum traffic_way way;
+    enum traffic_place place;
 };
 
 static void arrivals_order(struct arrivals *arrivals, const struct packet_mark *mark)
@@ -270,10 +282,30 @@ static void arrivals_order(struct arrivals *arrivals, const struct packet_mark *
         *next = mark->sequence + 1;
 }
 
+static void delay_note(struct lane *lane, enum traffic_delay which, const struct packet_mark *mark,
+                       uint64_t from_ns, uint64_t to_ns)
+{
+    timeline_add(lane->delays[which], mark->time_ns, to_ns > from_ns ? to_ns - from_ns : 0);
+}
+
+/* The two captures hand over their packets when it suits them: the later one knows both times. */
+static void passage_note(struct lane *lane, enum traffic_place place,
+                         const struct packet_mark *mark, uint64_t time_ns)
+{
+    struct passage *passage = &lane->passages[mark->flow * PASSAGES + mark->sequence % PASSAGES];
+
+    if (passage->sequence != mark->sequence)
+        *passage = (struct passage){.sequence = mark->sequence};
+    passage->seen_ns[place] = time_ns;
+    if (passage->seen_ns[TRAFFIC_IN_GUEST] && passage->seen_ns[TRAFFIC_BACK])
+        delay_note(lane, TRAFFIC_FROM_GUEST, mark, passage->seen_ns[TRAFFIC_IN_GUEST],
+                   passage->seen_ns[TRAFFIC_BACK]);
+}
+
 static void look_at(void *context, const uint8_t *frame, uint32_t size, uint64_t time_ns)
 {
     struct look *look = context;
-    struct arrivals *arrivals = &look->lane->arrivals[look->way];
+    struct arrivals *arrivals = &look->lane->arrivals[look->place];
     struct packet_mark mark;
     int error = packet_read(frame, size, &mark);
 
@@ -281,23 +313,24 @@ static void look_at(void *context, const uint8_t *frame, uint32_t size, uint64_t
         return;
     arrivals->counts.arrived++;
     if (error || mark.flow >= TRAFFIC_FLOWS || size != look->lane->size ||
-        packet_verify(&look->lane->flows[mark.flow], &mark, look->way == TRAFFIC_ROUND_TRIP, frame,
+        packet_verify(&look->lane->flows[mark.flow], &mark, look->place == TRAFFIC_BACK, frame,
                       size)) {
         arrivals->counts.damaged++;
         return;
     }
     arrivals_order(arrivals, &mark);
-    timeline_add(arrivals->timeline, mark.time_ns,
-                 time_ns > mark.time_ns ? time_ns - mark.time_ns : 0);
+    passage_note(look->lane, look->place, &mark, time_ns);
+    delay_note(look->lane, look->place == TRAFFIC_BACK ? TRAFFIC_ROUND_TRIP : TRAFFIC_TO_GUEST,
+               &mark, mark.time_ns, time_ns);
 }
 
 static void drain_all(struct traffic *traffic)
 {
     pthread_mutex_lock(&traffic->lock);
     for (unsigned i = 0; i < traffic->n; i++) {
-        for (unsigned way = 0; way < TRAFFIC_WAYS; way++) {
-            struct look look = {.lane = &traffic->lanes[i], .way = way};
-            struct arrivals *arrivals = &look.lane->arrivals[way];
+        for (unsigned place = 0; place < TRAFFIC_PLACES; place++) {
+            struct look look = {.lane = &traffic->lanes[i], .place = place};
+            struct arrivals *arrivals = &look.lane->arrivals[place];
             capture_drain(arrivals->capture, look_at, &look);
             arrivals->counts.unseen = capture_dropped(arrivals->capture);
         }
@@ -366,15 +399,15 @@ void traffic_read_counts(struct traffic *traffic, unsigned lane, struct traffic_
                                    .refused = l->refused,
                                    .stalls = l->stalls,
                                    .max_late_ns = l->max_late_ns};
-    for (unsigned way = 0; way < TRAFFIC_WAYS; way++)
-        ret->way[way] = l->arrivals[way].counts;
+    for (unsigned i = 0; i < TRAFFIC_PLACES; i++)
+        ret->at[i] = l->arrivals[i].counts;
     pthread_mutex_unlock(&traffic->lock);
 }
 
-void traffic_read_delays(struct traffic *traffic, unsigned lane, enum traffic_way way,
+void traffic_read_delays(struct traffic *traffic, unsigned lane, enum traffic_delay which,
                          uint64_t from_ns, uint64_t to_ns, struct histogram *ret)
 {
     pthread_mutex_lock(&traffic->lock);
-    timeline_sum(traffic->lanes[lane].arrivals[way].timeline, from_ns, to_ns, ret);
+    timeline_sum(traffic->lanes[lane].delays[which], from_ns, to_ns, ret);
     pthread_mutex_unlock(&traffic->lock);
 }

@@ -30,8 +30,19 @@ struct traffic_route {
     uint32_t size;     /* bytes of a frame */
 };
 
-/* Which delay: to the guest's stack, or through it and back to ours. */
-enum traffic_way { TRAFFIC_ONE_WAY, TRAFFIC_ROUND_TRIP, TRAFFIC_WAYS };
+/* Where packets are looked at: in the guest, and where they come back. */
+enum traffic_place { TRAFFIC_IN_GUEST, TRAFFIC_BACK, TRAFFIC_PLACES };
+
+/*
+ * Delays of one packet: from us to the guest's stack, from there to ours (the
+ * guest's forwarding, some microseconds, included), and both together.
+ */
+enum traffic_delay {
+    TRAFFIC_TO_GUEST,
+    TRAFFIC_FROM_GUEST,
+    TRAFFIC_ROUND_TRIP,
+    TRAFFIC_DELAYS,
+};
 
 struct traffic_counts {
     uint64_t offered; /* packets that were due */
@@ -41,7 +52,7 @@ struct traffic_counts {
         uint64_t damaged;
         uint64_t reordered; /* behind a later one of its flow, or twice */
         uint64_t unseen;    /* our own ring was full: arrived, perhaps, but not looked at */
-    } way[TRAFFIC_WAYS];
+    } at[TRAFFIC_PLACES];
     uint64_t stalls;      /* the sender itself was over 20 ms late, and gave these up */
     uint64_t max_late_ns; /* of the sender */
 };
@@ -68,7 +79,7 @@ void traffic_set_rate(struct traffic *traffic, unsigned lane, double rate);
 uint64_t traffic_now(void);
 void traffic_read_counts(struct traffic *traffic, unsigned lane, struct traffic_counts *ret);
 /* Delays of the packets sent in [from_ns, to_ns), in steps of a tenth of a second. */
-void traffic_read_delays(struct traffic *traffic, unsigned lane, enum traffic_way way,
+void traffic_read_delays(struct traffic *traffic, unsigned lane, enum traffic_delay which,
                          uint64_t from_ns, uint64_t to_ns, struct histogram *ret);
 
 #endif

@@ -196,7 +196,7 @@ static uint64_t returned(struct traffic *traffic)
     struct traffic_counts counts;
 
     traffic_read_counts(traffic, 0, &counts);
-    return counts.way[TRAFFIC_ROUND_TRIP].arrived;
+    return counts.at[TRAFFIC_BACK].arrived;
 }
 
 static bool has_returned(void *context)
@@ -221,10 +221,10 @@ void fixture_all_arrived(struct world *world, struct traffic *traffic)
     e.packets = counts.offered - counts.refused;
     assert_int_equal(world_await(world, "all packets back", has_returned, &e, WORLD_PATIENCE), 0);
     traffic_read_counts(traffic, 0, &counts);
-    for (unsigned way = 0; way < TRAFFIC_WAYS; way++) {
-        assert_int_equal(counts.way[way].arrived, counts.offered - counts.refused);
-        assert_int_equal(counts.way[way].damaged, 0);
-        assert_int_equal(counts.way[way].reordered, 0);
+    for (unsigned i = 0; i < TRAFFIC_PLACES; i++) {
+        assert_int_equal(counts.at[i].arrived, counts.offered - counts.refused);
+        assert_int_equal(counts.at[i].damaged, 0);
+        assert_int_equal(counts.at[i].reordered, 0);
     }
 }
 
