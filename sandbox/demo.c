@@ -404,16 +404,15 @@ static int end_traffic(struct demo *demo)
 
 /* --- the account --------------------------------------------------------- */
 
-/* Promise by least delay, once promises were made: the largest of the settled ticks. */
+/* Promise by the mean least delay of a phase: the largest of the phases with a promise. */
 static double promise_ratio(const struct demo *demo, unsigned guest)
 {
     double largest = NAN;
 
-    for (unsigned i = 0; i < record_ticks(demo->record, guest); i++) {
-        const struct record_tick *tick = record_tick(demo->record, guest, i);
-        double ratio = tick->promise_us / tick->least_us;
-        if (tick->settled && !isnan(ratio) && !(ratio <= largest))
-            largest = ratio;
+    for (unsigned phase = 1; phase < PLAN_PHASES; phase++) {
+        struct record_phase p;
+        record_phase(demo->record, guest, phase, &p);
+        largest = fmax(largest, p.promise_us / p.least_us);
     }
     return largest;
 }
@@ -558,7 +557,8 @@ int demo_run(const struct demo_options *options)
     if (!error)
         result = demo.summary->n_faults ? 1 : 0;
     if (error == -EINTR) {
-        fputs("\nInterrupted; everything is put away.\n", options->output);
+        fprintf(options->output, "\nInterrupted; everything is put away, but for %s\n",
+                demo.database);
         result = 130;
     }
     demo_free(&demo);

@@ -10,9 +10,9 @@ const struct plan_member plan_members[PLAN_GUESTS] = {
 };
 
 const struct plan_phase plan_phases[PLAN_PHASES] = {
-    {"calibration", 0.20, {8000, 1000, 4000}}, {"low", 0.20, {5000, 1000, 2000}},
-    {"high", 0.20, {12000, 2000, 8000}},       {"jump", 0.20, {4000, 2000, 12000}},
-    {"one silent", 0.20, {8000, 1000, 0}},
+    {"calibration", 0.20, {16000, 2000, 8000}}, {"low", 0.20, {5000, 1000, 2000}},
+    {"high", 0.20, {16000, 2000, 8000}},        {"jump", 0.20, {3000, 2000, 12000}},
+    {"one silent", 0.20, {10000, 1000, 0}},
 };
 
 unsigned plan_phase_at(double share)

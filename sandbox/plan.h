@@ -30,8 +30,11 @@ extern const struct plan_member plan_members[PLAN_GUESTS];
 /* The first is for calibration: only from its end on promises are made. */
 extern const struct plan_phase plan_phases[PLAN_PHASES];
 
-/* The promise of the tight guest, times the least delay that can be had; below 1.5. */
-#define PLAN_TIGHT_RATIO 1.4
+/*
+ * The promise of the tight guest by the least delay that it can have at its
+ * highest rate, where that is lowest; 1.5 would be the most.
+ */
+#define PLAN_TIGHT_RATIO 1.45
 #define PLAN_IMPOSSIBLE_US 10.0
 #define PLAN_RELAXED_US 10000.0
 

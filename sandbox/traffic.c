@@ -247,12 +247,20 @@ static void sleep_until(uint64_t ns)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
+/* Else a busy machine makes bursts of what should be Poisson. Without the right to, so it is. */
+static void urgency_ask(void)
+{
+    struct sched_param priority = {.sched_priority = 1};
+    pthread_setschedparam(pthread_self(), SCHED_RR, &priority);
+}
+
 static void *sender_run(void *argument)
 {
     struct traffic *traffic = argument;
 
     prctl(PR_SET_NAME, "sender");
     prctl(PR_SET_TIMERSLACK, 1ul);
+    urgency_ask();
     while (!atomic_load_explicit(&traffic->stop_sending, memory_order_relaxed)) {
         uint64_t now_ns = clock_read(CLOCK_MONOTONIC), next_ns = now_ns + LOOK_NS;
         for (unsigned i = 0; i < traffic->n; i++) {
