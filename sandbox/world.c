@@ -143,8 +143,10 @@ static void show_log(const struct world *world, const char *name)
     off_t from = size > (off_t)sizeof(text) - 1 ? size - ((off_t)sizeof(text) - 1) : 0;
     ssize_t length = pread(fd, text, sizeof(text) - 1, from);
     close(fd);
-    if (length > 0)
-        log_line(LOG_ERR, "sandbox", "the end of %s:\n%.*s", path, (int)length, text);
+    text[length > 0 ? length : 0] = '\0';
+    log_line(LOG_ERR, "sandbox", "the end of %s:", path);
+    for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_line(LOG_ERR, "sandbox", "  %s", line);
 }
 
 static bool check_one(const struct world *world, struct process *process, const char *log)

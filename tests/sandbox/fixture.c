@@ -191,12 +191,14 @@ struct traffic *fixture_traffic(struct world *world, const struct world_guest *g
     return traffic;
 }
 
+/* Seen in both places: the two captures hand over their packets when it suits them. */
 static uint64_t returned(struct traffic *traffic)
 {
     struct traffic_counts counts;
 
     traffic_read_counts(traffic, 0, &counts);
-    return counts.at[TRAFFIC_BACK].arrived;
+    uint64_t there = counts.at[TRAFFIC_IN_GUEST].arrived, back = counts.at[TRAFFIC_BACK].arrived;
+    return there < back ? there : back;
 }
 
 static bool has_returned(void *context)

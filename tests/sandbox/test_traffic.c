@@ -91,7 +91,9 @@ static void traffic_let_run(struct traffic *traffic, double rate, uint64_t packe
         traffic_read_counts(traffic, 0, ret);
     } while (ret->offered < packets);
     traffic_silence(traffic);
-    for (int i = 0; i < 400 && ret->at[TRAFFIC_BACK].arrived < ret->offered; i++) {
+    for (int i = 0; i < 400 && (ret->at[TRAFFIC_BACK].arrived < ret->offered ||
+                                ret->at[TRAFFIC_IN_GUEST].arrived < ret->offered);
+         i++) {
         usleep(5000);
         traffic_read_counts(traffic, 0, ret);
     }
