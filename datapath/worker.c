@@ -21,9 +21,12 @@
 #define WORKER_SLICE_NS 100000ull
 /* Containers this close to their deadline are closed rather than slept for once more. */
 #define GRACE_MAX_NS 30000ull
-/* What a timer's lateness is taken as before the first was seen, and at most. */
+/*
+ * What lateness is taken as before the first was seen, and at most: a host so busy that timers are
+ * later than that would only be made busier by waking early.
+ */
 #define LATE_START_NS 50000ull
-#define LATE_MAX_NS 1000000ull
+#define LATE_MAX_NS 200000ull
 /* Figures are shown at least this often, so that a silent guest is not taken for a dead backend. */
 #define HEARTBEAT_NS 500000000ull
 /* Longest time given to the last unloading of a link that is let go. */
