@@ -79,7 +79,8 @@ int segment_create(const char *path, uint32_t owner_domid, struct segment **ret)
     if (fd < 0)
         return -errno;
     struct segment *segment = NULL;
-    if (ftruncate(fd, sizeof(struct layout)) < 0)
+    /* Whatever the umask says: everybody may read. */
+    if (fchmod(fd, 0644) < 0 || ftruncate(fd, sizeof(struct layout)) < 0)
         error = -errno;
     else
         error = segment_map(path, fd, true, &segment);
