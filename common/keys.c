@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *keys_backend_root(uint32_t backend_domid, char path[static KEYS_PATH])
 {
@@ -27,19 +28,44 @@ const char *keys_frontend_dir(struct keys_interface interface, char path[static 
     return path;
 }
 
+/* Moves past `text`, if that is what comes next. */
+static bool path_take(const char **at, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (strncmp(*at, text, length) != 0)
+        return false;
+    *at += length;
+    return true;
+}
+
+/* Moves past a number as we write it: 007 would name another folder than 7. */
+static bool path_number(const char **at, unsigned long max, uint32_t *ret)
+{
+    const char *from = *at;
+    unsigned long value = 0;
+
+    for (; isdigit((unsigned char)**at) && value <= max; (*at)++)
+        value = value * 10 + (unsigned long)(**at - '0');
+    if (*at == from || value > max || (*from == '0' && *at - from > 1))
+        return false;
+    *ret = (uint32_t)value;
+    return true;
+}
+
 int keys_path_interface(const char *path, struct keys_interface *ret)
 {
-    unsigned domid, handle;
-    int end = 0;
+    struct keys_interface found;
+    uint32_t first;
+    bool ours = path_take(&path, "/local/domain/") && path_number(&path, KEYS_DOMID_MAX, &first);
 
-    if (sscanf(path, "/local/domain/%*u/backend/" KEYS_CLASS "/%6u/%3u%n", &domid, &handle, &end) !=
-        2)
-        if (sscanf(path, "/local/domain/%6u/device/" KEYS_CLASS "/%3u%n", &domid, &handle, &end) !=
-            2)
-            return -ENOENT;
-    if ((path[end] && path[end] != '/') || domid > KEYS_DOMID_MAX || handle > KEYS_HANDLE_MAX)
+    if (ours && path_take(&path, "/backend/" KEYS_CLASS "/"))
+        ours = path_number(&path, KEYS_DOMID_MAX, &found.domid) && path_take(&path, "/");
+    else if (ours && (ours = path_take(&path, "/device/" KEYS_CLASS "/")))
+        found.domid = first;
+    if (!ours || !path_number(&path, KEYS_HANDLE_MAX, &found.handle) || (*path && *path != '/'))
         return -ENOENT;
-    *ret = (struct keys_interface){domid, handle};
+    *ret = found;
     return 0;
 }
 

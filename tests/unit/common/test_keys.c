@@ -22,6 +22,52 @@ static void names_the_folders(void **state)
     assert_true(strlen(keys_backend_dir(UINT32_MAX, longest, path)) < KEYS_PATH - 40);
 }
 
+static void finds_the_interface_of_a_path(void **state)
+{
+    static const struct {
+        const char *path;
+        uint32_t domid, handle;
+    } good[] = {{"/local/domain/0/backend/vagg/5/0", 5, 0},
+                {"/local/domain/12/backend/vagg/32751/255/state", 32751, 255},
+                {"/local/domain/7/device/vagg/3", 7, 3},
+                {"/local/domain/7/device/vagg/3/ring-ref", 7, 3}};
+    static const char *const bad[] = {"",
+                                      "/",
+                                      "@releaseDomain",
+                                      "/local/domain/0/backend/vagg",
+                                      "/local/domain/0/backend/vagg/5",
+                                      "/local/domain/0/backend/vagg/5/",
+                                      "/local/domain/0/backend/vif/5/0",
+                                      "/local/domain/0/backend/vagg/5/0x",
+                                      "/local/domain/0/backend/vagg/5/256",
+                                      "/local/domain/0/backend/vagg/5/1000",
+                                      "/local/domain/0/backend/vagg/32752/0",
+                                      "/local/domain/0/backend/vagg/99999999999/0",
+                                      "/local/domain/0/backend/vagg/-5/0",
+                                      "/local/domain/0/backend/vagg/+5/0",
+                                      "/local/domain/0/backend/vagg/ 5/0",
+                                      "/local/domain/0/backend/vagg/05/0",
+                                      "/local/domain/0/backend/vagg/5/00",
+                                      "/local/domain//device/vagg/3",
+                                      "/local/domain/7/device/vagg",
+                                      "/local/domain/7/device/vagg/x",
+                                      "x/local/domain/7/device/vagg/3"};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct keys_interface found = {0};
+        assert_int_equal(keys_path_interface(good[i].path, &found), 0);
+        assert_int_equal(found.domid, good[i].domid);
+        assert_int_equal(found.handle, good[i].handle);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct keys_interface found = {77, 88};
+        if (keys_path_interface(bad[i], &found) != -ENOENT)
+            fail_msg("'%s' is %u.%u", bad[i], found.domid, found.handle);
+        assert_int_equal(found.domid, 77);
+    }
+}
+
 static void takes_numbers_in_range(void **state)
 {
     static const struct {
@@ -133,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_folders),
+        cmocka_unit_test(finds_the_interface_of_a_path),
         cmocka_unit_test(takes_numbers_in_range),
         cmocka_unit_test(refuses_everything_else),
         cmocka_unit_test(names_the_states),
