@@ -13,6 +13,7 @@
 #include "sandbox/control.h"
 #include "sandbox/losses.h"
 #include "sandbox/plan.h"
+#include "sandbox/programs.h"
 #include "sandbox/record.h"
 #include "sandbox/route.h"
 #include "sandbox/screen.h"
@@ -26,7 +27,7 @@
 /* How often the daemon is asked whether its tick is over. */
 #define LOOK_SECONDS 0.25
 /* Ticks whose least delay is taken as the guest's. */
-#define CALIBRATION_TICKS 3u
+#define CALIBRATION_TICKS 4u
 #define NS 1e9
 
 struct demo {
@@ -308,17 +309,18 @@ static int look(struct demo *demo)
 
 /* --- the course of things ------------------------------------------------ */
 
-/* Mean of the least delay that any size would give, over the last ticks. */
+/*
+ * The least delay that any size would give, by the smallest of the last ticks:
+ * what disturbs a machine now and then makes it larger, nothing makes it smaller.
+ */
 static double calibrated_least(const struct demo *demo)
 {
     unsigned n = record_ticks(demo->record, PLAN_TIGHT);
-    double sum = 0;
+    double least_us = NAN;
 
-    if (n < CALIBRATION_TICKS)
-        return NAN;
-    for (unsigned i = n - CALIBRATION_TICKS; i < n; i++)
-        sum += record_tick(demo->record, PLAN_TIGHT, i)->least_us;
-    return sum / CALIBRATION_TICKS;
+    for (unsigned i = n < CALIBRATION_TICKS ? n : n - CALIBRATION_TICKS; i < n; i++)
+        least_us = fmin(least_us, record_tick(demo->record, PLAN_TIGHT, i)->least_us);
+    return least_us;
 }
 
 static int make_promises(struct demo *demo)
@@ -515,14 +517,25 @@ static int conclude(struct demo *demo)
     return 0;
 }
 
+/* How to look inside meanwhile. */
+static void tell(const struct demo *demo)
+{
+    char control[WORLD_PATH], program[PROGRAMS_PATH] = "xenaggctl";
+
+    programs_find("xenaggctl", program);
+    fprintf(demo->options->output,
+            "Look inside meanwhile, as root:\n"
+            "  %s --control %s status --watch\n"
+            "  XENSTORED_PATH=%s/socket xenstore-ls -f\n\n",
+            program, world_control(demo->world, control), world_folder(demo->world));
+}
+
 static int run(struct demo *demo)
 {
     int error = set_up(demo);
 
     if (!error)
-        fprintf(demo->options->output,
-                "Look inside meanwhile: XENSTORED_PATH=%s/socket xenstore-ls -f\n\n",
-                world_folder(demo->world));
+        tell(demo);
     if (!error)
         error = run_phases(demo);
     if (!error)
