@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
 #include "backend/control.h"
 #include "common/argument.h"
 #include "common/keys.h"
+#include "common/service.h"
 #include "datapath/worker.h"
 
 static const char usage[] =
@@ -21,10 +21,8 @@ static const char usage[] =
     "  --realtime N       real-time priority of these threads, 1 to 50 (0: none)\n"
     "  --help, --version\n";
 
-static void on_signal(evutil_socket_t signal, short what, void *context)
+static void on_stop(void *context)
 {
-    (void)signal, (void)what;
-    sd_notify(0, "STOPPING=1");
     control_stop(context);
 }
 
@@ -77,15 +75,8 @@ int main(int argc, char **argv)
     options.base = event_base_new();
     if (!options.base || control_new(&options, &control) < 0)
         return EXIT_FAILURE;
-    struct event *term = evsignal_new(options.base, SIGTERM, on_signal, control);
-    struct event *interrupt = evsignal_new(options.base, SIGINT, on_signal, control);
-    event_add(term, NULL);
-    event_add(interrupt, NULL);
-    sd_notify(0, "READY=1");
-    event_base_dispatch(options.base);
-    event_free(term);
-    event_free(interrupt);
+    int error = service_run(options.base, on_stop, control);
     control_free(control);
     event_base_free(options.base);
-    return EXIT_SUCCESS;
+    return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

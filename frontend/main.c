@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
 #include "common/argument.h"
 #include "common/ring.h"
+#include "common/service.h"
 #include "datapath/worker.h"
 #include "frontend/device.h"
 
@@ -24,10 +24,8 @@ static const char usage[] =
     "none)\n"
     "  --help, --version\n";
 
-static void on_signal(evutil_socket_t signal, short what, void *context)
+static void on_stop(void *context)
 {
-    (void)signal, (void)what;
-    sd_notify(0, "STOPPING=1");
     device_stop(context);
 }
 
@@ -92,15 +90,8 @@ int main(int argc, char **argv)
     options.base = event_base_new();
     if (!options.base || device_new(&options, &device) < 0)
         return EXIT_FAILURE;
-    struct event *term = evsignal_new(options.base, SIGTERM, on_signal, device);
-    struct event *interrupt = evsignal_new(options.base, SIGINT, on_signal, device);
-    event_add(term, NULL);
-    event_add(interrupt, NULL);
-    sd_notify(0, "READY=1");
-    event_base_dispatch(options.base);
-    event_free(term);
-    event_free(interrupt);
+    int error = service_run(options.base, on_stop, device);
     device_free(device);
     event_base_free(options.base);
-    return EXIT_SUCCESS;
+    return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
