@@ -479,6 +479,16 @@ static void plan_init(struct plan *p, const struct guest_load *g, const struct s
         p->reason = g->fixed[DIRECTION_RX] || g->fixed[DIRECTION_TX] ? SIZING_FIXED : SIZING_SILENT;
 }
 
+/*
+ * The lane that both sizes follow from where they are tied: the busier one,
+ * so that the other can be as small as it should.
+ */
+static enum direction plan_lead(const struct guest_load *g)
+{
+    return forwards(g) || g->rate[DIRECTION_RX] >= g->rate[DIRECTION_TX] ? DIRECTION_RX
+                                                                         : DIRECTION_TX;
+}
+
 static void quest_init(struct quest *q, struct state *s, size_t i, const struct plan *p,
                        enum direction lead)
 {
@@ -490,7 +500,7 @@ static void quest_init(struct quest *q, struct state *s, size_t i, const struct 
     q->varies[!lead] = p->tied;
     q->min = g->limits.packets_min;
     q->max = ceiling_of(g, lead);
-    q->ratio = p->tied && !forwards(g) ? tx / rx : 1;
+    q->ratio = p->tied && !forwards(g) ? fmin(tx / rx, rx / tx) : 1;
     q->share = g->forwarded > 0 && lead == DIRECTION_RX ? GUARD_SHARE_FORWARDED : GUARD_SHARE;
     q->both = p->tied || g->promise.scope == SCOPE_FORWARDING;
     q->work = s->work - class_work(&s->classes[PLANT_PUBLISH(i)]) -
@@ -547,11 +557,12 @@ static void plan_apply(const struct plan *p, struct state *s, size_t i)
 static bool plan_improve(struct plan *p, struct state *s, size_t i, int sweep, double hold)
 {
     struct plan before = *p;
+    enum direction lead = plan_lead(&s->guests[i]);
     bool changed = false, kept = true;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         struct quest q;
         enum sizing_reason reason;
-        if (!p->free[d] || (p->tied && d == DIRECTION_TX))
+        if (!p->free[d] || (p->tied && d != lead))
             continue;
         quest_init(&q, s, i, p, d);
         if (!quest_solve(&q, p->gave_up, p->size[d].packets, &reason))
@@ -627,11 +638,12 @@ static void plans_solve(struct state *s, struct plan *plans, bool warm)
 static double plan_least(const struct plan *p, struct state *s, size_t i, double promised)
 {
     double worst = 0;
+    enum direction lead = plan_lead(&s->guests[i]);
     bool any = false;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         struct quest q;
         struct least least;
-        if (!p->free[d] || (p->tied && d == DIRECTION_TX))
+        if (!p->free[d] || (p->tied && d != lead))
             continue;
         quest_init(&q, s, i, p, d);
         quest_least(&q, 0, 0, &least);
