@@ -369,6 +369,14 @@ static void measure(struct measured *m, const struct packet *packet,
     m->counts.jitter_max = fmax(m->counts.jitter_max, m->jitter);
 }
 
+static void tell_packet(struct plant_sim *plant, const struct lane *lane, double delay)
+{
+    bool tx = lane == &plant->lanes[lane->guest][DIRECTION_TX];
+    if (plant->options.on_packet)
+        plant->options.on_packet(plant->options.context, lane->guest,
+                                 tx ? DIRECTION_TX : DIRECTION_RX, delay);
+}
+
 /* A packet has left at the far side: the guest's stack may send it back. */
 static void packet_leaves(struct plant_sim *plant, const struct end *end, struct visit *visit,
                           const struct packet *packet, double leaves)
@@ -394,6 +402,7 @@ static void finish_unload(struct plant_sim *plant, struct end *end, struct visit
         const struct packet *packet = queue_at(&lane->packed, i);
         double leaves = end->began + end->fixed + (i + 1) * end->costs->unload_packet;
         measure(&lane->measured, packet, &container, end->began, leaves);
+        tell_packet(plant, lane, leaves - packet->arrived);
         packet_leaves(plant, end, visit, packet, leaves);
     }
     queue_drop(&lane->packed, container.packets);

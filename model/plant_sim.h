@@ -53,6 +53,8 @@ struct plant_sim_options {
     double spin;           /* s of polling before it sleeps; none */
     /* Called for every piece of work done, as an end would measure it; may be NULL. */
     void (*on_work)(void *context, const struct plant_sim_work *work);
+    /* Called for every packet that leaves at the far side, with its one-way delay; may be NULL. */
+    void (*on_packet)(void *context, uint32_t guest, enum direction d, double delay);
     void *context;
 };
 
