@@ -28,13 +28,12 @@
 /* A correction follows slowly, but fast where a promise is being broken. */
 #define GAIN 0.15
 #define GAIN_BROKEN 0.4
-/* How far a correction may go, in shares of the model's delay. */
-#define CORRECTION_LOW (-0.6)
-#define CORRECTION_HIGH 3.0
 /* Packets that a tick must have delivered to be learnt from. */
 #define LEARN_PACKETS 50u
 /* A promise counts as attainable again only when it is by this share, and for a while. */
 #define ATTAINABLE_AGAIN 0.97
+/* A size that is not in force so many ticks after it was decided is being ignored. */
+#define IGNORED_TICKS 1.5
 #define DELAY_MIN 1e-6
 #define DANGER_ROUNDS 4
 
@@ -193,7 +192,7 @@ struct group {
     struct lane_size (*sizes)[DIRECTION_COUNT];
     struct guest_forecast *forecasts;
     struct worker_forecast forecast;
-    double now, hold;
+    double now, hold, interval;
 };
 
 static void group_free(struct group *group)
@@ -248,9 +247,7 @@ static int group_forecast(struct group *group)
 
 static double correction(const struct track *track, enum bias_of of, double model)
 {
-    double value = bias_get(&track->bias[of], 0).value;
-
-    return isfinite(model) ? fmin(CORRECTION_HIGH * model, fmax(CORRECTION_LOW * model, value)) : 0;
+    return isfinite(model) ? bias_apply(&track->bias[of], model) : 0;
 }
 
 static double measured_promise(const struct track *track, const struct segment_interface *delta)
@@ -269,7 +266,7 @@ static void learn_one(struct track *track, enum bias_of of, double measured, dou
     if (track->bias[of].weight < 0.5)
         gain = GAIN_BROKEN;
     if (isfinite(measured) && isfinite(model) && model > 0)
-        bias_learn(&track->bias[of], measured - model, gain);
+        bias_learn(&track->bias[of], measured, model, gain);
 }
 
 /* `model`: forecast with the rates and sizes that there really were. */
@@ -293,25 +290,23 @@ static void track_learn(struct track *track, const struct segment_interface *del
     learn_one(track, BIAS_PROMISE, promised, model->promised, broken);
 }
 
-/* What the model is asked to keep, so that with its error the promise is kept. */
-struct target {
-    double correction, margin;
-    double delay;
-};
-
-static struct target target_of(const struct track *track)
+/* s that a promise keeps in hand for what varies from tick to tick. */
+static double margin_of(const struct track *track)
 {
     double promised = track->policy.promise.delay;
-    struct target target = {.correction = 0, .margin = 0, .delay = promised};
+    double error = bias_get(&track->bias[BIAS_PROMISE], MARGIN_GUESS * promised).error;
+
+    return promised * fmin(MARGIN_MAX, fmax(MARGIN_MIN, MARGIN_ERRORS * error / promised));
+}
+
+/* What the model has to come to, so that what is measured comes to the promise less `reserve`. */
+static double model_target(const struct track *track, double reserve)
+{
+    double promised = track->policy.promise.delay;
 
     if (!isfinite(promised))
-        return target;
-    struct estimate bias = bias_get(&track->bias[BIAS_PROMISE], MARGIN_GUESS * promised);
-    target.correction = fmax(bias.value, CORRECTION_LOW * promised);
-    target.margin = fmin(MARGIN_MAX, fmax(MARGIN_MIN, MARGIN_ERRORS * bias.error / promised));
-    target.margin *= promised;
-    target.delay = fmax(DELAY_MIN, promised - target.correction - target.margin);
-    return target;
+        return promised;
+    return fmax(DELAY_MIN, bias_invert(&track->bias[BIAS_PROMISE], promised - reserve));
 }
 
 /* ---- deciding ---- */
@@ -319,9 +314,7 @@ static struct target target_of(const struct track *track)
 /* Model's delay above which the sizes in use are changed at once. */
 static double danger_limit(const struct track *track, const struct sizing *sizing)
 {
-    struct target target = target_of(track);
-    double limit =
-        track->policy.promise.delay - target.correction - (1 - MARGIN_DANGER) * target.margin;
+    double limit = model_target(track, (1 - MARGIN_DANGER) * margin_of(track));
 
     return fmax(limit, sizing->least * (1 + LEAST_SLACK));
 }
@@ -445,7 +438,8 @@ static int group_decide(struct group *group)
 {
     for (size_t i = 0; i < group->n; i++) {
         group->targets[i] = group->loads[i];
-        group->targets[i].promise.delay = target_of(group->tracks[i]).delay;
+        group->targets[i].promise.delay =
+            model_target(group->tracks[i], margin_of(group->tracks[i]));
         group->sizings[i] = group->tracks[i]->sizing;
     }
     int error =
@@ -497,17 +491,54 @@ static void expect(struct track *track, const struct guest_forecast *forecast)
     track->expects = isfinite(track->expected_promise);
 }
 
+static bool same_sizes(const struct lane_size *a, const struct lane_size *b)
+{
+    return a->packets == b->packets && fabs(a->timeout - b->timeout) < 0.5e-6;
+}
+
+/* An end that does not take its size, or not yet: what happens follows from what it has. */
+static void ignored_update(struct track *track, double now, double interval)
+{
+    bool applied = true;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (size_valid(&track->in_force[d]))
+            applied &= same_sizes(&track->in_force[d], &track->current[d]);
+    track->ignored = track->decided && !applied && now - track->moved > IGNORED_TICKS * interval;
+}
+
+/* From now on, with the sizes decided; but with those in force where these are ignored. */
+static int group_expect(struct group *group)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < group->n; i++)
+        if (group->tracks[i]->ignored) {
+            sizes_at_work(group->tracks[i], group->sizes[i]);
+            any = true;
+        }
+    int error = any ? group_forecast(group) : 0;
+    for (size_t i = 0; i < group->n && !error; i++) {
+        expect(group->tracks[i], &group->forecasts[i]);
+        /* What is expected is possible. */
+        if (group->tracks[i]->expects)
+            group->tracks[i]->least =
+                fmin(group->tracks[i]->least, group->tracks[i]->expected_promise);
+    }
+    return error;
+}
+
 static void group_settle(struct group *group)
 {
     for (size_t i = 0; i < group->n; i++) {
         struct track *track = group->tracks[i];
+        ignored_update(track, group->now, group->interval);
         attainable_update(track, group->sizings[i].least, group->now, group->hold);
         if (track->move != MOVE_NONE)
             track->moved = group->now;
         memcpy(track->current, group->sizes[i], sizeof(track->current));
         track->decided = true;
         track->state = state_of(track);
-        expect(track, &group->forecasts[i]);
     }
 }
 
@@ -696,9 +727,10 @@ static int group_run(struct group *group, const struct tick_track *ticks,
             track_learn(group->tracks[i], ticks[group->tracks[i] - controller->tracks].delta,
                         &group->forecasts[i]);
     error = group_decide(group);
-    if (!error)
-        group_settle(group);
-    return error;
+    if (error)
+        return error;
+    group_settle(group);
+    return group_expect(group);
 }
 
 /* The model refused its input: a fault of ours, but no reason to stop tuning others. */
@@ -720,6 +752,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
 {
     struct group group = {.worker = worker,
                           .now = input->now,
+                          .interval = input->interval,
                           .hold = fmax(HOLD_SECONDS, HOLD_TICKS * input->interval)};
     struct worker_state *state = &controller->workers[worker];
     int error = group_create(&group, controller->n_tracks + 1);

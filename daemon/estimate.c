@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A count older than this weighs 1/e. */
@@ -15,6 +16,12 @@
 #define LINE_MEMORY 5000.0       /* observations */
 #define MEAN_MEMORY 20000.0      /* events */
 #define SCV_MAX 4.0
+/* A difference is odd when it is so many deviations, and shares of the prediction, off. */
+#define ODD_ERRORS 4.0
+#define ODD_SHARE 0.15
+#define ODD_WEIGHT 0.5
+#define ODD_MOST 2
+#define BIAS_SHARE_MIN (-0.6) /* no prediction is believed to be more than so far too high */
 
 /* ---- arrival rate ---- */
 
@@ -184,10 +191,40 @@ double mean_get(const struct mean_estimator *mean, double guess, double weight)
 
 /* ---- bias ---- */
 
-void bias_learn(struct bias_estimator *bias, double difference, double gain)
+/* How far from the rule a difference may be without being odd. */
+static double odd_limit(const struct bias_estimator *bias, double predicted)
 {
-    if (!isfinite(difference))
+    if (bias->weight < ODD_WEIGHT)
+        return INFINITY;
+    return fmax(ODD_ERRORS * bias_get(bias, 0).error, ODD_SHARE * predicted);
+}
+
+/* How many differences in a row, this one included, were odd on its side. */
+static int odd_next(const struct bias_estimator *bias, double off, double limit)
+{
+    int side = off > 0 ? 1 : -1;
+
+    if (fabs(off) <= limit)
+        return 0;
+    return bias->odd * side > 0 ? bias->odd + side : side;
+}
+
+void bias_learn(struct bias_estimator *bias, double measured, double predicted, double gain)
+{
+    double rule = bias_get(bias, 0).value, off = measured - predicted - rule;
+    double limit = odd_limit(bias, predicted);
+
+    if (!isfinite(off))
         return;
+    bias->odd = odd_next(bias, off, limit);
+    if (abs(bias->odd) >= ODD_MOST) { /* not odd any more, but how it is now */
+        memset(bias, 0, sizeof(*bias));
+        gain = 1;
+    } else {
+        off = fmin(limit, fmax(-limit, off));
+    }
+    double difference = rule + off;
+    bias->predicted += gain * (predicted - bias->predicted);
     bias->mean += gain * (difference - bias->mean);
     bias->square += gain * (difference * difference - bias->square);
     bias->weight += gain * (1 - bias->weight);
@@ -202,4 +239,26 @@ struct estimate bias_get(const struct bias_estimator *bias, double guess)
     double variance = fmax(0, bias->square / bias->weight - mean * mean);
     double known = bias->weight;
     return (struct estimate){mean, sqrt(known * variance + (1 - known) * guess * guess)};
+}
+
+/* The rule as a share of the predictions that it was learnt at; below 0 only. */
+static double bias_share(const struct bias_estimator *bias)
+{
+    double share = bias->predicted > 0 ? bias->mean / bias->predicted : 0;
+
+    return fmax(BIAS_SHARE_MIN, fmin(0, share));
+}
+
+double bias_apply(const struct bias_estimator *bias, double predicted)
+{
+    double value = bias_get(bias, 0).value;
+
+    return value > 0 ? value : bias_share(bias) * predicted;
+}
+
+double bias_invert(const struct bias_estimator *bias, double wanted)
+{
+    double value = bias_get(bias, 0).value;
+
+    return value > 0 ? wanted - value : wanted / (1 + bias_share(bias));
 }

@@ -88,14 +88,27 @@ double mean_get(const struct mean_estimator *mean, double guess, double weight);
 
 /* How far measurements are above a prediction, as a rule, and how much that varies. */
 struct bias_estimator {
-    double mean, square; /* exponentially weighted */
+    double mean, square; /* of measured - predicted; exponentially weighted */
+    double predicted;    /* mean, the same */
     double weight;       /* 0: nothing learnt; towards 1 */
+    int odd;             /* differences in a row that were far above (> 0) or below the rule */
 };
 
-/* `gain` 0..1: how much of the estimate this one difference replaces. */
-void bias_learn(struct bias_estimator *bias, double difference, double gain);
-/* Value: the rule. Error: one standard deviation around it. 0 +- `guess` where nothing was learnt.
+/*
+ * `gain` 0..1: how much of the estimate this one pair replaces. One difference
+ * far from the rule may be an accident; a second one on the same side replaces
+ * it all.
  */
+void bias_learn(struct bias_estimator *bias, double measured, double predicted, double gain);
+/* The rule, and one standard deviation around it; 0 +- `guess` where nothing was learnt. */
 struct estimate bias_get(const struct bias_estimator *bias, double guess);
+/*
+ * What is to be added to another prediction. What is missing in a prediction
+ * is mostly something fixed (a wake-up, a switch of threads): added as it is.
+ * What is too much in one is a share of it: taken off in proportion.
+ */
+double bias_apply(const struct bias_estimator *bias, double predicted);
+/* The prediction that comes to `wanted` when the rule is added. */
+double bias_invert(const struct bias_estimator *bias, double wanted);
 
 #endif

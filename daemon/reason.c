@@ -154,6 +154,8 @@ void reason_decided(const struct track *track, const struct guest_forecast *fore
         say_sizing(&sentence, track, track->sizing.reason);
     }
     say_move(&sentence, track);
+    if (track->ignored)
+        say(&sentence, "; an end does not apply its size");
 }
 
 void reason_stale(const struct track *track, double now, char *ret, size_t size)

@@ -14,6 +14,13 @@
 /* Slower than this is silence (packets/s); to be taken for traffic again it takes twice that. */
 #define SILENT_RATE 0.5
 #define PACKET_BYTES_MAX 65550.0
+/*
+ * Rates this near to each other are taken for equal where packets are
+ * forwarded: two counts of the same packets are never quite the same, and to
+ * the model a burst of which one packet is missing is something else than a
+ * whole one.
+ */
+#define SAME_RATE 0.02
 /* Weight of the guess that a packet is small, in packets. */
 #define BYTES_GUESS 64.0
 #define BYTES_WEIGHT 1.0
@@ -160,6 +167,14 @@ static double forwarded_share(const struct track *track, const double rate[DIREC
     return fmin(1, rate[DIRECTION_TX] / rate[DIRECTION_RX]);
 }
 
+static void rates_equalise(double rate[DIRECTION_COUNT])
+{
+    double difference = fabs(rate[DIRECTION_TX] - rate[DIRECTION_RX]);
+
+    if (difference <= SAME_RATE * rate[DIRECTION_RX])
+        rate[DIRECTION_TX] = rate[DIRECTION_RX];
+}
+
 void track_load(const struct track *track, struct guest_load *ret)
 {
     const struct config_policy *policy = &track->policy;
@@ -173,6 +188,8 @@ void track_load(const struct track *track, struct guest_load *ret)
         ret->fixed[d] = policy->fixed[d];
         ret->fixed_size[d] = policy->fixed_size[d];
     }
+    if (track->policy.promise.scope == SCOPE_FORWARDING)
+        rates_equalise(ret->rate);
     ret->forwarded = forwarded_share(track, ret->rate);
     costs_get(&track->costs, &ret->costs);
 }

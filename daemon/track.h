@@ -44,6 +44,7 @@ struct track {
     struct steady steady;
     enum move move; /* at this tick */
     double moved;   /* s, when the sizes last changed */
+    bool ignored;   /* what was decided ticks ago is not in force */
     bool attainable;
     double attainable_since; /* s, that the model calls it so, where `attainable` is not yet */
     double least;            /* s */
