@@ -504,7 +504,8 @@ static void ignored_update(struct track *track, double now, double interval)
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         if (size_valid(&track->in_force[d]))
             applied &= same_sizes(&track->in_force[d], &track->current[d]);
-    track->ignored = track->decided && !applied && now - track->moved > IGNORED_TICKS * interval;
+    bool late = track->ignored || now - track->moved > IGNORED_TICKS * interval;
+    track->ignored = track->decided && !applied && late;
 }
 
 /* From now on, with the sizes decided; but with those in force where these are ignored. */

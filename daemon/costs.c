@@ -7,6 +7,10 @@
 #define GUESS_READ 1.5e-6
 #define GUESS_WAKE 40e-6
 #define GUESS_WEIGHT 50.0
+#define GUESS_WAKE_WEIGHT 3.0 /* wake-ups are probed ten times a second */
+/* Events after which an older one weighs 1/e. */
+#define READ_MEMORY 20000.0
+#define WAKE_MEMORY 50.0
 static const struct line_prior guess_publish = {
     .fixed = 4e-6, .per_packet = 5e-9, .weight = GUESS_WEIGHT};
 static const struct line_prior guess_unload = {
@@ -16,7 +20,8 @@ static const struct line_prior guess_unload = {
 
 void costs_add_pack(struct costs *costs, const struct segment_pack *pack)
 {
-    mean_add(&costs->read, (double)pack->packets, (double)pack->read_ns * 1e-9, ESTIMATE_EVENT_MAX);
+    mean_add(&costs->read, (double)pack->packets, (double)pack->read_ns * 1e-9, ESTIMATE_EVENT_MAX,
+             READ_MEMORY);
     line_add(&costs->publish, &pack->publish);
 }
 
@@ -27,8 +32,8 @@ void costs_add_unload(struct costs *costs, const struct segment_unload *unload)
 
 void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep)
 {
-    mean_add(&costs->wake, (double)sleep->wake_n, (double)sleep->wake_ns * 1e-9,
-             ESTIMATE_EVENT_MAX);
+    mean_add(&costs->wake, (double)sleep->wake_n, (double)sleep->wake_ns * 1e-9, ESTIMATE_EVENT_MAX,
+             WAKE_MEMORY);
 }
 
 static double variation(const struct costs *costs, const struct line_cost *publish,
@@ -43,7 +48,7 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
 {
     struct line_cost publish = line_get(&costs->publish, &guess_publish);
     struct line_cost unload = line_get(&costs->unload, &guess_unload);
-    double wake = mean_get(&costs->wake, GUESS_WAKE, GUESS_WEIGHT);
+    double wake = mean_get(&costs->wake, GUESS_WAKE, GUESS_WAKE_WEIGHT);
 
     *ret = (struct end_costs){
         .read = fmax(COST_MIN, mean_get(&costs->read, GUESS_READ, GUESS_WEIGHT)),

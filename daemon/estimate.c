@@ -14,7 +14,6 @@
 #define DISPERSION_MEMORY 1000.0 /* bins */
 #define DISPERSION_BINS 20.0     /* fewer say nothing */
 #define LINE_MEMORY 5000.0       /* observations */
-#define MEAN_MEMORY 20000.0      /* events */
 #define SCV_MAX 4.0
 /* A difference is odd when it is so many deviations, and shares of the prediction, off. */
 #define ODD_ERRORS 4.0
@@ -175,11 +174,11 @@ struct line_cost line_get(const struct line_estimator *line, const struct line_p
 
 /* ---- means ---- */
 
-void mean_add(struct mean_estimator *mean, double n, double sum, double most)
+void mean_add(struct mean_estimator *mean, double n, double sum, double most, double memory)
 {
     if (!(n > 0) || !(sum >= 0) || sum > n * most)
         return;
-    double keep = exp(-n / MEAN_MEMORY);
+    double keep = exp(-n / memory);
     mean->n = mean->n * keep + n;
     mean->sum = mean->sum * keep + sum;
 }

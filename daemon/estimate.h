@@ -79,8 +79,11 @@ struct mean_estimator {
     double n, sum; /* weighted */
 };
 
-/* Adds `n` events that sum up to `sum`; left out where one would be above `most` or below 0. */
-void mean_add(struct mean_estimator *mean, double n, double sum, double most);
+/*
+ * Adds `n` events that sum up to `sum`; left out where one would be above
+ * `most` or below 0. An event that came `memory` events ago weighs 1/e.
+ */
+void mean_add(struct mean_estimator *mean, double n, double sum, double most, double memory);
 /* `guess` counts as `weight` events. */
 double mean_get(const struct mean_estimator *mean, double guess, double weight);
 

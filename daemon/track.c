@@ -24,6 +24,7 @@
 /* Weight of the guess that a packet is small, in packets. */
 #define BYTES_GUESS 64.0
 #define BYTES_WEIGHT 1.0
+#define BYTES_MEMORY 20000.0
 
 void track_begin(struct track *track, struct keys_interface interface, const char *name)
 {
@@ -105,7 +106,8 @@ static void lane_feed(struct track *track, enum direction d, const struct segmen
         dispersion_add(&track->dispersion[d], pack->bins, pack->bin_packets,
                        pack->bin_packets_squared);
     }
-    mean_add(&track->bytes[d], (double)packets, (double)lane_bytes(delta, d), PACKET_BYTES_MAX);
+    mean_add(&track->bytes[d], (double)packets, (double)lane_bytes(delta, d), PACKET_BYTES_MAX,
+             BYTES_MEMORY);
 }
 
 /* With hysteresis, since a direction in use is sized in another way than a silent one. */

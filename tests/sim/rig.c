@@ -191,10 +191,10 @@ static void parts_count(struct rig_guest *guest, enum direction d,
 
 static void sleep_count(const struct rig *rig, struct segment_sleep *sleep)
 {
-    const uint64_t timers = 200; /* a tick */
+    const uint64_t probes = 10; /* a second */
 
-    sleep->late_n = timers;
-    sleep->late_ns = (uint64_t)(rig->costs.wakeup * NS) * timers;
+    sleep->wake_n = probes;
+    sleep->wake_ns = (uint64_t)(rig->costs.wakeup * NS) * probes;
 }
 
 static void guest_sample(struct rig *rig, size_t i, struct sample_interface *ret)
