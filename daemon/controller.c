@@ -711,16 +711,58 @@ struct tick_track {
     const struct segment_interface *delta;
 };
 
+/* Loads and forecast of the tick that ended, with what is believed of each guest or its opposite.
+ */
+static int group_load(struct group *group, bool doubt)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        bool forwards = track_forwards(group->tracks[i]) != doubt;
+        track_load(group->tracks[i], forwards, &group->loads[i]);
+        sizes_at_work(group->tracks[i], group->sizes[i]);
+    }
+    return group_forecast(group);
+}
+
+static void weigh(struct track *track, const struct segment_interface *delta, double believed,
+                  double doubted)
+{
+    struct delay_parts parts;
+    bool forwards = track_forwards(track);
+
+    delay_parts(delta, DIRECTION_TX, &parts);
+    if (track->seconds > 0 && delta->tx.unload.packets >= LEARN_PACKETS &&
+        !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped)
+        track_weigh_forwards(track, parts.fill, forwards ? believed : doubted,
+                             forwards ? doubted : believed);
+}
+
+/* Whether tx packets are forwarded ones: by which of the two explains the tick that ended. */
+static int group_weigh_forwards(struct group *group, const struct tick_track *ticks,
+                                const struct controller *controller)
+{
+    double *doubted = calloc(group->n, sizeof(*doubted));
+    int error = doubted ? group_load(group, true) : -ENOMEM;
+
+    for (size_t i = 0; i < group->n && !error; i++)
+        doubted[i] = group->forecasts[i].mean[DIRECTION_TX].fill;
+    if (!error)
+        error = group_load(group, false);
+    for (size_t i = 0; i < group->n && !error; i++) {
+        struct track *track = group->tracks[i];
+        weigh(track, ticks[track - controller->tracks].delta,
+              group->forecasts[i].mean[DIRECTION_TX].fill, doubted[i]);
+    }
+    free(doubted);
+    return error;
+}
+
 static int group_run(struct group *group, const struct tick_track *ticks,
                      const struct controller *controller)
 {
-    int error;
+    int error = group_weigh_forwards(group, ticks, controller);
 
-    for (size_t i = 0; i < group->n; i++) {
-        track_load(group->tracks[i], &group->loads[i]);
-        sizes_at_work(group->tracks[i], group->sizes[i]);
-    }
-    error = group_forecast(group);
+    if (!error)
+        error = group_load(group, false);
     if (error)
         return error;
     for (size_t i = 0; i < group->n; i++)

@@ -21,6 +21,15 @@
  * whole one.
  */
 #define SAME_RATE 0.02
+/*
+ * A tick's evidence for or against forwarding: how much of the belief it makes
+ * up; what it takes to overcome the first belief (logarithm of a ratio of fill
+ * waits); how far apart the two answers must be for it to be any evidence.
+ */
+#define FORWARDS_GAIN 0.4
+#define FORWARDS_BELIEF 0.05
+#define FORWARDS_APART 0.15
+#define FORWARDS_SECONDS 20e-6
 /* Weight of the guess that a packet is small, in packets. */
 #define BYTES_GUESS 64.0
 #define BYTES_WEIGHT 1.0
@@ -62,6 +71,7 @@ static void track_reborn(struct track *track, const struct segment_interface *no
     memset(track->bias, 0, sizeof(track->bias));
     memset(&track->costs, 0, sizeof(track->costs));
     memset(&track->sizing, 0, sizeof(track->sizing));
+    track->forwards = 0;
     verdict_restart(&track->verdict);
     track->expects = false;
     track->generation = now->generation;
@@ -159,14 +169,30 @@ static double packet_bytes(const struct track *track, enum direction d)
 }
 
 /*
- * Whether the guest sends back what it gets is not told apart by counting; where
- * its promise is about forwarding, its tx packets are taken for forwarded ones.
+ * Counting does not tell whether a guest sends back what it gets. Where its
+ * promise is about forwarding it is believed to, elsewhere not to, until the
+ * way in which its tx containers fill says something else.
  */
-static double forwarded_share(const struct track *track, const double rate[DIRECTION_COUNT])
+bool track_forwards(const struct track *track)
 {
-    if (track->policy.promise.scope != SCOPE_FORWARDING || !(rate[DIRECTION_RX] > 0))
-        return 0;
-    return fmin(1, rate[DIRECTION_TX] / rate[DIRECTION_RX]);
+    double belief = track->policy.promise.scope == SCOPE_FORWARDING ? 1 : -1;
+
+    return track->forwards + FORWARDS_BELIEF * belief > 0;
+}
+
+void track_weigh_forwards(struct track *track, double measured, double if_forwarded, double if_not)
+{
+    if (!(measured > 0) || !(if_forwarded > 0) || !(if_not > 0) ||
+        fabs(log(if_forwarded / if_not)) < FORWARDS_APART ||
+        fabs(if_forwarded - if_not) < FORWARDS_SECONDS)
+        return;
+    double evidence = fabs(log(measured / if_not)) - fabs(log(measured / if_forwarded));
+    track->forwards = (1 - FORWARDS_GAIN) * track->forwards + FORWARDS_GAIN * evidence;
+}
+
+static double forwarded_share(const double rate[DIRECTION_COUNT])
+{
+    return rate[DIRECTION_RX] > 0 ? fmin(1, rate[DIRECTION_TX] / rate[DIRECTION_RX]) : 0;
 }
 
 static void rates_equalise(double rate[DIRECTION_COUNT])
@@ -177,7 +203,7 @@ static void rates_equalise(double rate[DIRECTION_COUNT])
         rate[DIRECTION_TX] = rate[DIRECTION_RX];
 }
 
-void track_load(const struct track *track, struct guest_load *ret)
+void track_load(const struct track *track, bool forwards, struct guest_load *ret)
 {
     const struct config_policy *policy = &track->policy;
 
@@ -190,8 +216,8 @@ void track_load(const struct track *track, struct guest_load *ret)
         ret->fixed[d] = policy->fixed[d];
         ret->fixed_size[d] = policy->fixed_size[d];
     }
-    if (track->policy.promise.scope == SCOPE_FORWARDING)
+    if (forwards)
         rates_equalise(ret->rate);
-    ret->forwarded = forwarded_share(track, ret->rate);
+    ret->forwarded = forwards ? forwarded_share(ret->rate) : 0;
     costs_get(&track->costs, &ret->costs);
 }

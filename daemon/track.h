@@ -35,6 +35,9 @@ struct track {
     struct mean_estimator bytes[DIRECTION_COUNT];
     bool in_use[DIRECTION_COUNT];
     struct costs costs;
+    /* Whether its tx packets come in the bursts that its rx containers left in: > 0 speaks for it.
+     */
+    double forwards;
 
     /* Decided. */
     struct config_policy policy;
@@ -70,7 +73,17 @@ bool track_policy(struct track *track, const struct config_policy *policy);
 void track_feed(struct track *track, const struct sample_interface *sample, double now);
 /* Whether it has been without measurements for too long, or never had any. */
 bool track_stale(const struct track *track, double now, double interval);
-/* The load for the model. The promise in it is the operator's. */
-void track_load(const struct track *track, struct guest_load *ret);
+/*
+ * The load for the model. The promise in it is the operator's. `forwards`: take
+ * tx packets for forwarded ones, as far as rates allow.
+ */
+void track_load(const struct track *track, bool forwards, struct guest_load *ret);
+/* What is believed of it at present. */
+bool track_forwards(const struct track *track);
+/*
+ * The tick that ended speaks for one or the other: the fill wait of tx packets
+ * as it was, and as it should have been if they are, or are not, forwarded ones.
+ */
+void track_weigh_forwards(struct track *track, double measured, double if_forwarded, double if_not);
 
 #endif

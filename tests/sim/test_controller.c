@@ -98,6 +98,28 @@ static void one_way_and_percentile_promises_are_kept(void **state)
     rig_destroy(rig);
 }
 
+/* Nobody says whether a guest forwards: how its containers fill does. */
+static void forwarding_is_recognised_and_independence_too(void **state)
+{
+    struct rig_options options = {
+        .seed = 16, .n_guests = 1, .config = "[default]\nscope = one-way\ndelay = 2ms\n"};
+    (void)state;
+
+    for (int forwards = 0; forwards <= 1; forwards++) {
+        options.forwarded = forwards;
+        options.config = forwards ? "[default]\nscope = one-way\ndelay = 2ms\n"
+                                  : "[default]\nscope = forwarding\ndelay = 2ms\n";
+        struct rig *rig = rig_create(&options);
+        rig_load(rig, 0, 20e3, 20e3);
+        rig_run(rig, 8);
+        rig_forget(rig);
+        rig_run(rig, 20);
+        assert_true((rig_report(rig, 0)->forwarded > 0.9) == (forwards == 1));
+        assert_settled(rig, 0, 0.06);
+        rig_destroy(rig);
+    }
+}
+
 /* A falling rate fills containers more slowly: the tick that shows it is the last one broken. */
 static void falling_rate_is_followed_at_once(void **state)
 {
@@ -401,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forwarding_promises_are_kept_and_used),
         cmocka_unit_test(one_way_and_percentile_promises_are_kept),
+        cmocka_unit_test(forwarding_is_recognised_and_independence_too),
         cmocka_unit_test(falling_rate_is_followed_at_once),
         cmocka_unit_test(rising_rate_is_followed_slowly),
         cmocka_unit_test(overload_is_answered_at_once),
