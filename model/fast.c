@@ -54,16 +54,16 @@ static void load_classes(const struct query *query, struct work *w)
 
 /* Of wait and service together, for one stream's own containers. */
 static void own_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
-                        const struct tail *all_wait, const struct tail *all_sojourn,
-                        struct tail *ret)
+                        const struct fast_tails *tails, struct tail *ret)
 {
     double values[STRATA];
-    if (queue->exponential && all_sojourn->n > 0) {
-        tail_scale(all_sojourn, (wait + class->service) / (queue->mean + queue->service), ret);
+    if (queue->exponential) {
+        tail_scale(&tails->sojourn, (wait + class->service) / (queue->by_work + queue->service),
+                   ret);
         return;
     }
     struct tail own;
-    tail_scale(all_wait, queue->mean > 0 ? wait / queue->mean : 1, &own);
+    fast_queue_tail(queue, tails, wait, &own);
     double scv = class->service > 0 ? class->service_var / (class->service * class->service) : 0;
     strata_service(scv, values);
     strata_add(&own, class->service, values, ret);
@@ -72,8 +72,10 @@ static void own_sojourn(const struct fast_queue *queue, const struct fast_class 
 static void fill_answer(const struct query *query, const struct work *w,
                         const struct fast_queue *queue, struct answer *ret)
 {
-    struct tail wait, sojourn, own;
-    fast_queue_tails(w->classes, w->shares, query->n_streams, queue, &wait, &sojourn);
+    struct fast_tails tails;
+    struct tail wait, own;
+    fast_queue_tails(w->classes, w->shares, query->n_streams, queue, &tails);
+    fast_queue_tail(queue, &tails, queue->mean, &wait);
     ret->wait = (struct wait_summary){queue->mean, tail_quantile(&wait, 0.5),
                                       tail_quantile(&wait, 0.01), tail_quantile(&wait, 0.001)};
     for (size_t i = 0; i < query->n_tail; i++)
@@ -82,7 +84,7 @@ static void fill_answer(const struct query *query, const struct work *w,
         const struct fast_class *class = &w->classes[i];
         double fill[STRATA];
         struct stream_delay *d = &ret->streams[i];
-        own_sojourn(queue, class, w->shares[i].wait, &wait, &sojourn, &own);
+        own_sojourn(queue, class, w->shares[i].wait, &tails, &own);
         strata_fill(&w->closings[i], fill);
         d->wait_mean = w->shares[i].wait;
         d->service_mean = class->service;

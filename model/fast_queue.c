@@ -3,6 +3,27 @@
 
 #include <math.h>
 
+#include "model/renewal.h"
+#include "model/strata.h"
+
+/*
+ * Fitted to simulation: the fitting set of `./run bench model` (tests/bench/grid.h),
+ * exponential, Erlang, hyperexponential and fixed service.
+ */
+#define MIX_JUMPS 1.4585
+#define MIX_JUMPS_SHARE 3.1669
+#define MIX_JUMPS_GAP 1.5868
+#define MIX_JUMPS_SCV 2.42
+#define MIX_BRIDGE 1.8271
+#define MIX_ROOT 2.9393
+#define MIX_ROOT_KEPT 5.6379
+#define MIX_ROOT_KEPT2 4.6828
+#define TAIL_NEAR 0.422
+#define TAIL_NEAR_KEPT 0.2446
+#define TAIL_FAR 0.3513
+#define TAIL_FAR_KEPT 0.8889
+#define TAIL_POWER 1.34
+
 /* Sums over all streams. */
 struct sums {
     double rate;      /* r */
@@ -50,12 +71,7 @@ static double decay_excess(const struct fast_class *classes, size_t n, double et
         double r = c->rate * c->count, s = c->service, scv = poisson ? 1 : c->gap_scv;
         if (!(r > 0) || !(s > 0))
             continue;
-        double spread = c->service_var / s; /* s times the service's SCV */
-        double log_z = eta * s, growth = s; /* ln z and its slope */
-        if (spread > 1e-9 * s) {
-            log_z = -log1p(-eta * spread) * s / spread;
-            growth = s / (1 - eta * spread);
-        }
+        double growth, log_z = renewal_log_service(eta, s, c->service_var / (s * s), &growth);
         double e = expm1(log_z * scv);
         value += r * (scv > 1e-12 ? e / scv : log_z);
         d += r * growth * (1 + e);
@@ -67,82 +83,137 @@ static double decay_excess(const struct fast_class *classes, size_t n, double et
 /* Above this eta some service has no finite transform any more. */
 static double decay_pole(const struct fast_class *classes, size_t n)
 {
-    double spread = 0;
-    for (size_t i = 0; i < n; i++)
-        if (classes[i].rate > 0 && classes[i].count > 0 && classes[i].service > 0)
-            spread = fmax(spread, classes[i].service_var / classes[i].service);
-    return spread > 0 ? 1 / spread : INFINITY;
+    double pole = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        const struct fast_class *c = &classes[i];
+        if (c->rate > 0 && c->count > 0 && c->service > 0)
+            pole = fmin(pole, renewal_pole(c->service, c->service_var / (c->service * c->service)));
+    }
+    return pole;
 }
 
 /*
- * The excess is convex with a root at 0 and one above: go right until it is
- * positive, then Newton comes down to the root without passing it.
+ * The excess is convex with a root at 0 and one above. Over eta it only rises,
+ * nearly straight, through the root that is wanted: Newton on that, kept below the pole.
  */
 static double decay_rate(const struct fast_class *classes, size_t n, const struct sums *sum,
                          bool poisson)
 {
-    double pole = decay_pole(classes, n), slope, value;
+    double pole = decay_pole(classes, n), slope;
     double gaps = poisson ? sum->work2 : sum->work2_gap;
     double eta = 2 * (1 - sum->work) / (gaps + sum->work_var + 1e-9 * sum->work2);
     eta = fmin(eta, 0.9 * pole);
-    for (int i = 0; i < 60; i++) {
-        value = decay_excess(classes, n, eta, poisson, &slope);
-        if (value > 0)
-            break;
-        eta = isinf(pole) ? 2 * eta : eta + 0.5 * (pole - eta);
-    }
-    for (int i = 0; i < 60 && value > 0; i++) {
-        double step = value / slope;
-        if (!(step > 1e-13 * eta) || !isfinite(step))
-            break;
-        eta -= step;
-        value = decay_excess(classes, n, eta, poisson, &slope);
+    for (int i = 0; i < 100; i++) {
+        double ratio = decay_excess(classes, n, eta, poisson, &slope) / eta;
+        double next = eta - eta * ratio / (slope - ratio);
+        if (!(next < pole))
+            next = (eta + pole) / 2;
+        if (!isfinite(next)) /* far too large a guess: the excess overflowed */
+            next = eta / 2;
+        double step = fabs(next - eta);
+        eta = fmax(next, eta / 10);
         if (step < 1e-7 * eta) /* quadratic: the next step is below rounding */
             break;
     }
     return eta;
 }
 
-/* Kraemer and Langenbach-Belz' two-moment mean for the whole stream. */
-static double two_moments(const struct sums *sum)
+/* All streams as one: what its containers ask for. */
+static double one_service(const struct sums *sum)
 {
-    double rho = sum->work, ca = sum->work2_gap / sum->work2, cs = sum->work_var / sum->work2;
-    double mean = (sum->work2_gap + sum->work_var) / (2 * (1 - rho));
-    if (ca + cs < 1e-12)
-        return 0;
-    return mean * exp(-2 * (1 - rho) * (1 - ca) * (1 - ca) / (3 * rho * (ca + cs)));
+    return sum->work2 / sum->work;
 }
 
-/* The wait if all streams were one renewal stream of this decay rate. */
-static double lower_wait(const struct sums *sum, double eta)
+static double one_service_scv(const struct sums *sum)
 {
-    double s_e = sum->work2 / sum->work;
-    double cs = sum->work_var / sum->work2, ca = sum->work2_gap / sum->work2;
-    if (sum->exponential)
-        return fmax(0, 1 / eta - s_e);
-    double gap = pow(cs, 0.78);
-    if (cs < 0.25) /* towards a random walk's: 0.58 standard deviations, 1/3 for Poisson */
-        gap += (1 - cs / 0.25) * fmin(1.0 / 3, 0.5826 * sqrt(ca));
-    double klb = two_moments(sum);
-    return cs > 1 ? klb : fmax(klb, 1 / eta - gap * s_e);
+    return sum->exponential ? 1 : sum->work_var / sum->work2;
 }
 
 /*
- * How Poisson-like the other streams make the queue look to each, with its
- * weight; returns the weight of the Poisson limit in the mean.
+ * The gap SCV that one renewal stream would need to have this decay rate; that of the work where
+ * it cannot have it.
  */
+static double decay_scv(const struct sums *sum, double eta)
+{
+    double mean = one_service(sum), scv = one_service_scv(sum), slope;
+    double rate = sum->work / mean, low = 1e-9, high = 1e3;
+    double log_z = eta < renewal_pole(mean, scv) ? renewal_log_service(eta, mean, scv, &slope) : 0;
+    if (!(log_z > 0))
+        return sum->work2_gap / sum->work2;
+    for (int i = 0; i < 48; i++) {
+        double middle = sqrt(low * high);
+        if (rate * expm1(log_z * middle) / middle < eta)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+#define BY_DECAY 0.7 /* between the gaps' variation in the long run and that of the decay rate */
+
+/*
+ * The wait if all streams were one renewal stream. For streams that are alike
+ * both ways to find its variation are one; where they differ the truth lies between.
+ */
+static void lower_wait(const struct sums *sum, double eta, struct renewal_wait *ret)
+{
+    double mean = one_service(sum), long_run = fmax(1e-9, sum->work2_gap / sum->work2);
+    double scv = pow(decay_scv(sum, eta), BY_DECAY) * pow(long_run, 1 - BY_DECAY);
+    double same = fabs(scv / long_run - 1) < 1e-6 ? eta : 0;
+    renewal_solve(sum->work / mean, fmin(1, scv), mean, one_service_scv(sum), same, ret);
+    renewal_decay(ret, eta);
+}
+
+/*
+ * How Poisson-like the queue looks to a stream, x: 0 as if its containers alone
+ * were in step, infinite as if they came at random. theta compares its mean gap
+ * with the time in which the queue forgets. Three regimes in one sum: at low load a
+ * container only meets other streams' containers (share); in heavy traffic what lies between
+ * two of its own is a bridge; between the two found by simulation (docs/model.md).
+ */
+struct mixing_law {
+    double load;        /* rho / (1 - rho) */
+    double noise;       /* 1 + SCV of the service */
+    double jumps, root; /* coefficients for this SCV and variation of gaps */
+};
+
+static struct mixing_law mixing_law_make(const struct sums *sum)
+{
+    double cs = one_service_scv(sum), ca = sum->work2_gap / sum->work2, rho = sum->work;
+    double kept = (ca + cs) / (1 + cs); /* variation that is left in the long run */
+    return (struct mixing_law){
+        .load = rho / (1 - rho),
+        .noise = 1 + cs,
+        .jumps = fmax(0, MIX_JUMPS - MIX_JUMPS_SHARE * cs / (1 + cs) + MIX_JUMPS_GAP * ca +
+                             MIX_JUMPS_SCV * cs),
+        .root = fabs(MIX_ROOT - MIX_ROOT_KEPT * kept + MIX_ROOT_KEPT2 * kept * kept)};
+}
+
+static double mixing(const struct mixing_law *law, const struct fast_class *c,
+                     const struct sums *sum)
+{
+    double share = c->rate * c->service / sum->work, alone = 1 - share;
+    double in_step = c->rate * one_service(sum) / sum->work;
+    double theta = 1 / (law->load * law->load * law->noise * in_step);
+    if (!(share > 0))
+        return INFINITY;
+    if (alone < 1e-12)
+        return 0;
+    return alone / (share + law->load * law->jumps * share +
+                    MIX_BRIDGE / (theta + law->root * sqrt(theta)));
+}
+
+/* Each stream's mixing and weight; returns the weight of the Poisson limit in the mean. */
 static double mix_streams(const struct fast_class *classes, size_t n, const struct sums *sum,
                           struct fast_share *ret_shares)
 {
-    double rho = sum->work, s_e = sum->work2 / rho, cs = sum->work_var / sum->work2;
-    double scale = 0.1934 * (1 - rho) / rho * 2 / (1 + cs);
-    double power = 1 - 0.2944 * pow(rho, 3.358), weights = 0, u = 0;
+    struct mixing_law law = mixing_law_make(sum);
+    double weights = 0, u = 0;
     for (size_t i = 0; i < n; i++) {
         const struct fast_class *c = &classes[i];
         double w = c->rate * c->service * c->service * fmax(0, 1 - c->gap_scv);
-        double share = c->rate * s_e / rho, x = 0;
-        if (w > 0 && share < 1)
-            x = scale * (1 - 0.594 * c->gap_scv) * pow(1 / share - 1, power);
+        double x = w > 0 ? mixing(&law, c, sum) : 0;
         weights += c->count * w;
         u += c->count * w * x / (1 + x);
         if (ret_shares)
@@ -188,7 +259,7 @@ static void own_waits(const struct fast_class *classes, size_t n, struct fast_qu
 
 static void no_answer(struct fast_queue *ret, size_t n, struct fast_share *ret_shares, double wait)
 {
-    ret->mean = ret->virtual_wait = ret->lower = ret->upper = wait;
+    ret->mean = ret->by_work = ret->virtual_wait = ret->lower = ret->upper = wait;
     for (size_t i = 0; ret_shares && i < n; i++)
         ret_shares[i] = (struct fast_share){.wait = wait};
 }
@@ -210,42 +281,60 @@ void fast_queue_solve(const struct fast_class *classes, size_t n, struct fast_qu
     double residual = (sum.work2 + sum.work_var) / 2;
     q.upper = residual / (1 - sum.work);
     q.decay = decay_rate(classes, n, &sum, false);
-    q.lower = sum.poisson ? q.upper : fmin(q.upper, lower_wait(&sum, q.decay));
+    struct renewal_wait lower = {.mean = q.upper};
+    if (!sum.poisson)
+        lower_wait(&sum, q.decay, &lower);
+    q.lower = fmin(q.upper, lower.mean);
     double u = mix_streams(classes, n, &sum, ret_shares);
-    q.mean = q.lower + u * (q.upper - q.lower);
-    q.virtual_wait = sum.work * q.mean + residual;
+    q.mean = q.by_work = q.lower + u * (q.upper - q.lower);
+    q.virtual_wait = sum.work * q.by_work + residual;
     if (ret_shares || !q.exponential)
         own_waits(classes, n, &q, ret_shares);
     *ret = q;
 }
 
-/* Both ends of the interpolation as exponential tails of the right mean and decay. */
+/* Both ends of the interpolation, and where in between a quantile lies. */
 struct ends {
-    double low_decay, high_decay; /* 1/s */
-    double low_log, high_log;     /* ln of the tails at 0 */
-    double spread;                /* 0.191 + spread D */
+    struct renewal_wait low, high;
+    double near, spread; /* near + spread D, D how far out */
 };
 
-/* The wait that is exceeded with probability e^-log_beyond. */
+/*
+ * The wait that is exceeded with probability e^-log_beyond. Long waits build up over many gaps:
+ * the further out, the more the gaps' long run counts, and the less their mixing.
+ */
 static double quantile_at(const struct ends *e, const struct fast_share *shares, size_t n,
                           double log_beyond)
 {
-    double low = e->low_log + log_beyond, high = e->high_log + log_beyond;
-    double c = 1 / (0.191 + e->spread * fmax(0, high)), u = 0, weights = 0;
+    double high = renewal_quantile(&e->high, log_beyond);
+    double c = 1 / (e->near + e->spread * fmax(0, high * e->high.decay)), u = 0, weights = 0;
     for (size_t i = 0; i < n; i++) {
         double x = c * shares[i].mixing;
-        u += shares[i].weight * x / (1 + x);
+        u += isinf(x) ? shares[i].weight : shares[i].weight * x / (1 + x);
         weights += shares[i].weight;
     }
     if (!(weights > 0)) /* Poisson arrivals: the upper end itself */
         u = 1;
-    return (1 - u) * low / e->low_decay + u * high / e->high_decay;
+    return (1 - u) * renewal_quantile(&e->low, log_beyond) + u * high;
+}
+
+/* E[W^2] of M/G/1 (Takacs). */
+static double poisson_square(const struct fast_class *classes, size_t n, double rho, double mean)
+{
+    double third = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct fast_class *c = &classes[i];
+        if (c->rate * c->count > 0 && c->service > 0)
+            third += c->rate * c->count *
+                     renewal_third(c->service, c->service_var / (c->service * c->service));
+    }
+    return 2 * mean * mean + third / (3 * (1 - rho));
 }
 
 static void tail_of(const struct ends *e, const struct fast_share *shares, size_t n,
                     struct tail *ret)
 {
-    double none = -fmax(e->low_log, e->high_log), some = none + 40;
+    double none = -log(fmax(e->low.above, e->high.above)), some = none + 40;
     tail_zero(ret);
     for (int i = 0; i < 60; i++) { /* where the wait begins to be above 0 */
         double middle = (none + some) / 2;
@@ -262,27 +351,75 @@ static void tail_of(const struct ends *e, const struct fast_share *shares, size_
     }
 }
 
+static struct ends ends_of(const struct fast_class *classes, size_t n, const struct sums *sum,
+                           const struct fast_queue *queue)
+{
+    double rho = sum->work, decay = queue->decay;
+    double kept = (sum->work2_gap + sum->work_var) / (sum->work2 + sum->work_var);
+    struct ends e = {.near = TAIL_NEAR - TAIL_NEAR_KEPT * kept,
+                     .spread = (TAIL_FAR + TAIL_FAR_KEPT * kept) * pow(rho, TAIL_POWER)};
+    if (!sum->poisson)
+        decay = queue->exponential ? (1 - rho) / queue->service : decay_rate(classes, n, sum, true);
+    renewal_poisson(rho, queue->upper, poisson_square(classes, n, rho, queue->upper), decay,
+                    &e.high);
+    e.low = e.high;
+    if (!sum->poisson)
+        lower_wait(sum, queue->decay, &e.low);
+    return e;
+}
+
+/*
+ * What is left of the service that a random moment meets, in units of its
+ * mean service: a uniform part of one picked by its length.
+ */
+static void residual_strata(double scv, double values[static STRATA])
+{
+    double lengths[STRATA], sum = 0, mean = (1 + scv) / 2;
+    strata_service(scv, lengths);
+    for (int j = 0; j < STRATA; j++)
+        sum += lengths[j];
+    double reached = 0, total = 0;
+    for (int j = 0, i = 0; j < STRATA; j++) {
+        double wanted = sum * (j + 0.5) / STRATA;
+        while (i < STRATA - 1 && reached + lengths[i] < wanted)
+            reached += lengths[i++];
+        values[j] = lengths[i] * fmod(0.5 + j * 0.6180339887498949, 1); /* evenly spread */
+        total += values[j];
+    }
+    for (int j = 0; j < STRATA; j++)
+        values[j] *= mean * STRATA / total;
+}
+
 void fast_queue_tails(const struct fast_class *classes, const struct fast_share *shares, size_t n,
-                      const struct fast_queue *queue, struct tail *ret_wait,
-                      struct tail *ret_sojourn)
+                      const struct fast_queue *queue, struct fast_tails *ret)
 {
     struct sums sum = sum_up(classes, n);
-    double rho = queue->utilisation;
-    tail_zero(ret_wait);
-    if (ret_sojourn)
-        tail_zero(ret_sojourn);
-    if (!queue->stable || !(rho > 0))
+    double residual[STRATA];
+    tail_zero(&ret->by_work);
+    tail_zero(&ret->found);
+    tail_zero(&ret->sojourn);
+    if (!queue->stable || !(queue->utilisation > 0))
         return;
-    struct ends e = {.low_decay = queue->decay, .high_decay = queue->decay};
-    if (!sum.poisson)
-        e.high_decay =
-            queue->exponential ? (1 - rho) / queue->service : decay_rate(classes, n, &sum, true);
-    e.low_log = log(fmin(1, e.low_decay * queue->lower) + 1e-300);
-    e.high_log = log(fmin(1, e.high_decay * queue->upper) + 1e-300);
-    e.spread = 0.7305 * pow(rho, 1.2);
-    tail_of(&e, shares, n, ret_wait);
-    if (!ret_sojourn || !queue->exponential)
+    struct ends e = ends_of(classes, n, &sum, queue);
+    tail_of(&e, shares, n, &ret->by_work);
+    if (queue->exponential) {
+        e.low = (struct renewal_wait){.above = 1, .slow = 1, .decay = e.low.decay};
+        e.high = (struct renewal_wait){.above = 1, .slow = 1, .decay = e.high.decay};
+        tail_of(&e, shares, n, &ret->sojourn);
+        tail_scale(&ret->sojourn, sum.work, &ret->found);
         return;
-    e.low_log = e.high_log = 0;
-    tail_of(&e, shares, n, ret_sojourn);
+    }
+    residual_strata(one_service_scv(&sum), residual);
+    strata_add(&ret->by_work, one_service(&sum), residual, &ret->found);
+    tail_scale(&ret->found, sum.work, &ret->found);
+}
+
+void fast_queue_tail(const struct fast_queue *queue, const struct fast_tails *tails, double mean,
+                     struct tail *ret)
+{
+    double beyond = mean - queue->by_work, most = queue->virtual_wait - queue->by_work;
+    if (beyond > 0 && most > 0)
+        tail_mix(&tails->found, &tails->by_work, fmin(1, beyond / most), ret);
+    else
+        tail_scale(&tails->by_work, queue->by_work > 0 ? mean / queue->by_work : 1, ret);
 }

@@ -28,6 +28,7 @@ struct fast_queue {
     double utilisation;
     double rate;         /* containers/s, all */
     double mean;         /* s a container waits, mean over all containers */
+    double by_work;      /* s, mean over the work that arrives (large containers count more) */
     double virtual_wait; /* s a Poisson arrival waits (the work found), mean */
     double decay;        /* 1/s: P(W > y) falls as exp(-decay y) in the end */
     double lower, upper; /* s, what `mean` lies between */
@@ -49,9 +50,19 @@ struct fast_share {
 void fast_queue_solve(const struct fast_class *classes, size_t n, struct fast_queue *ret,
                       struct fast_share *ret_shares);
 
-/* The wait's distribution, and that of wait + service for exponential service, else NULL's. */
+/* Distributions. */
+struct fast_tails {
+    struct tail by_work; /* of the wait, over the work that arrives */
+    struct tail found;   /* of the work found by a Poisson arrival */
+    struct tail sojourn; /* exponential service: of wait + service, over the work; else empty */
+};
+
+/* `shares` as fast_queue_solve() left them. */
 void fast_queue_tails(const struct fast_class *classes, const struct fast_share *shares, size_t n,
-                      const struct fast_queue *queue, struct tail *ret_wait,
-                      struct tail *ret_sojourn);
+                      const struct fast_queue *queue, struct fast_tails *ret);
+
+/* Of the wait of containers whose mean wait is `mean`: those of a class, or all. */
+void fast_queue_tail(const struct fast_queue *queue, const struct fast_tails *tails, double mean,
+                     struct tail *ret);
 
 #endif

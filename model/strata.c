@@ -2,6 +2,7 @@
 #include "model/strata.h"
 
 #include <gsl/gsl_cdf.h>
+#include <gsl/gsl_sf_gamma.h>
 #include <math.h>
 
 #define GRID 128
@@ -59,6 +60,25 @@ static double hyper_quantile(double scv, double beyond)
     return high;
 }
 
+/*
+ * Gamma of mean 1: Wilson and Hilferty's approximation, then Newton on what is exact. Of high order
+ * the approximation is (to 1e-6), and the exact function loses digits.
+ */
+static double gamma_quantile(double p, double order)
+{
+    double root = 1 - 1 / (9 * order) + gsl_cdf_ugaussian_Pinv(p) / (3 * sqrt(order));
+    int sign;
+    double x = fmax(root * root * root, 1e-3 * p) * order, scale = lgamma_r(order, &sign);
+    for (int i = 0; i < 8 && order < 1e4; i++) {
+        double density = exp((order - 1) * log(x) - x - scale);
+        double step = (gsl_sf_gamma_inc_P(order, x) - p) / density;
+        x = fmin(2 * x, fmax(x / 2, x - step));
+        if (!(fabs(step) > 1e-10 * x))
+            break;
+    }
+    return x / order;
+}
+
 static double service_quantile(double scv, double p)
 {
     if (scv < 1e-6)
@@ -67,7 +87,7 @@ static double service_quantile(double scv, double p)
         return hyper_quantile(scv, 1 - p);
     if (scv > 1 - 1e-9)
         return -log1p(-p);
-    return gsl_cdf_gamma_Pinv(p, 1 / scv, scv);
+    return gamma_quantile(p, 1 / scv);
 }
 
 void strata_service(double scv, double values[static STRATA])

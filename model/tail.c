@@ -2,6 +2,7 @@
 #include "model/tail.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 void tail_zero(struct tail *tail)
 {
@@ -80,6 +81,21 @@ void tail_scale(const struct tail *t, double factor, struct tail *ret)
         scaled.log[i] = fmin(0, t->log[i] + shift);
     }
     *ret = scaled;
+}
+
+void tail_mix(const struct tail *x, const struct tail *y, double share, struct tail *ret)
+{
+    struct tail mixed = {.n = 0};
+    size_t i = 0, j = 0, all = x->n + y->n;
+    for (size_t taken = 0; taken < all; taken++) { /* both rows of points as one */
+        bool from_x = j == y->n || (i < x->n && x->at[i] <= y->at[j]);
+        double at = from_x ? x->at[i++] : y->at[j++];
+        bool fits = all <= TAIL_POINTS || taken % 2 == 0 || taken + 1 == all;
+        if (fits)
+            tail_append(&mixed, at,
+                        share * tail_probability(x, at) + (1 - share) * tail_probability(y, at));
+    }
+    *ret = mixed;
 }
 
 double tail_sum_probability(const struct tail *t, const double *values, size_t n, double x)

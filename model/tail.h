@@ -35,6 +35,9 @@ double tail_quantile(const struct tail *tail, double beyond);
 /* The same shape with another mean: every probability times `factor`, at most 1. */
 void tail_scale(const struct tail *tail, double factor, struct tail *ret);
 
+/* X with probability `share`, else Y. */
+void tail_mix(const struct tail *x, const struct tail *y, double share, struct tail *ret);
+
 /*
  * X + Y, Y being given by n equally likely values: what is left of service
  * or fill laws after stratified sampling.
