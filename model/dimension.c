@@ -30,6 +30,7 @@ struct state {
     struct fast_share *shares;
     struct fast_queue queue;
     double setup;
+    struct plant_weather weather;
     double residual; /* sum r (s^2 + v): what the upper wait grows with */
     double work;     /* the utilisation of the sizes chosen so far in this sweep */
     double given_up; /* guests whose promise no size keeps */
@@ -59,6 +60,7 @@ static int state_create(const struct end_costs *worker, const struct guest_load 
         return -ENOMEM;
     }
     plant_read_class(worker, guests, n, &s.classes[0]);
+    s.weather.late = worker->timer_late;
     *ret = s;
     return 0;
 }
@@ -80,16 +82,18 @@ static void state_set(struct state *s, size_t i, const struct guest_lanes *lanes
 /* The worker with the lanes as they are now. */
 static void state_solve(struct state *s)
 {
-    double events = 0;
+    struct plant_events events = {0, 0};
     s->residual = s->work = 0;
     for (size_t c = 0; c < PLANT_CLASSES(s->n); c++) {
         s->residual += class_residual(&s->classes[c]);
         s->work += class_work(&s->classes[c]);
     }
     for (size_t i = 0; i < s->n; i++)
-        events += plant_wakeups(&s->guests[i], &s->lanes[i]);
+        plant_worker_events(&s->guests[i], &s->lanes[i], &events);
     fast_queue_solve(s->classes, PLANT_CLASSES(s->n), &s->queue, s->shares);
-    s->setup = plant_setup(s->worker->wakeup, events);
+    s->setup = plant_setup(s->worker, &events);
+    s->weather.wait = s->queue.stable ? s->queue.virtual_wait : 0;
+    s->weather.late = plant_late(s->worker, events.arrivals, fmin(1, s->queue.utilisation));
 }
 
 static struct worker_view state_view(const struct state *s, size_t i, double scale)
@@ -126,12 +130,15 @@ int plant_forecast(const struct end_costs *worker, const struct guest_load *gues
         r = state_create(worker, guests, n, &s);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < n; i++) {
-        struct guest_lanes lanes;
-        plant_lanes(worker, &guests[i], sizes[i], &lanes);
-        state_set(&s, i, &lanes);
+    /* Once more with the waits that came out: they move what guests forward. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++) {
+            struct guest_lanes lanes;
+            plant_lanes(worker, &guests[i], sizes[i], &s.weather, &lanes);
+            state_set(&s, i, &lanes);
+        }
+        state_solve(&s);
     }
-    state_solve(&s);
     for (size_t i = 0; i < n; i++) {
         struct worker_view view = state_view(&s, i, 1);
         plant_guest(worker, &guests[i], &s.lanes[i], &view, &ret_guests[i]);
@@ -184,7 +191,7 @@ static double clamp_timeout(const struct guest_load *g, double timeout)
 
 static double late_of(const struct quest *q, enum direction d)
 {
-    return d == DIRECTION_RX ? q->state->worker->timer_late : quest_load(q)->costs.timer_late;
+    return d == DIRECTION_RX ? q->state->weather.late : quest_load(q)->costs.timer_late;
 }
 
 /*
@@ -249,7 +256,7 @@ static double quest_delay(struct quest *q)
 {
     struct state *s = q->state;
     struct fast_class own[2];
-    plant_lanes(s->worker, quest_load(q), q->size, &q->lanes);
+    plant_lanes(s->worker, quest_load(q), q->size, &s->weather, &q->lanes);
     plant_guest_classes(s->worker, &q->lanes, &own[0], &own[1]);
     double work = q->work + class_work(&own[0]) + class_work(&own[1]);
     double residual = q->residual + class_residual(&own[0]) + class_residual(&own[1]);
@@ -547,7 +554,7 @@ static void plan_apply(const struct plan *p, struct state *s, size_t i)
     struct fast_class *take = &s->classes[PLANT_TAKE(i)];
     s->work -= class_work(publish) + class_work(take);
     s->residual -= class_residual(publish) + class_residual(take);
-    plant_lanes(s->worker, &s->guests[i], p->size, &lanes);
+    plant_lanes(s->worker, &s->guests[i], p->size, &s->weather, &lanes);
     state_set(s, i, &lanes);
     s->work += class_work(publish) + class_work(take);
     s->residual += class_residual(publish) + class_residual(take);

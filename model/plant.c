@@ -23,14 +23,14 @@ static void lane_from_closing(const struct closing_law *c, struct lane *ret)
     ret->timeout_share = c->timeout_share;
 }
 
-static void lane_from_batches(const struct batch_closing *b, double burst_share, struct lane *ret)
+static void lane_from_batches(const struct batch_closing *b, struct lane *ret)
 {
     ret->packets = b->packets;
     ret->packets_var = b->packets_var;
     ret->packets_met = b->packets_met;
     ret->containers = b->containers;
     ret->gap_scv = b->gap_scv;
-    ret->fill_mean = burst_share * b->fill_mean + (1 - burst_share) * b->fill_singles;
+    ret->fill_mean = b->fill_mean;
     ret->timeout_share = b->timeout_share;
 }
 
@@ -38,49 +38,62 @@ static void lane_from_batches(const struct batch_closing *b, double burst_share,
 static void lane_of_arrivals(double rate, double dispersion, const struct lane_size *size,
                              double late, struct lane *ret)
 {
+    struct batch_closing batches;
     /* Cannot fail: the caller has checked rate and size. */
     (void)closing_solve(rate, size->packets, size->timeout + late, &ret->law);
     lane_from_closing(&ret->law, ret);
     if (!(dispersion > DISPERSION_BURSTS) || !(rate > 0))
         return;
-    struct batch_source source = {.burst = dispersion, .bursts = rate / dispersion};
-    struct batch_closing batches;
-    batch_closing_solve(&source, size->packets, size->timeout + late, &batches);
-    lane_from_batches(&batches, 1, ret);
+    batch_closing_solve(rate, dispersion, size->packets, size->timeout + late, &batches);
+    lane_from_batches(&batches, ret);
+}
+
+static double mix(double share, double a, double b)
+{
+    return share > 0 ? share * a + (share < 1 ? (1 - share) * b : 0) : b;
+}
+
+/* Utilisation of the guest's thread, its tx containers being of the mean size given. */
+static double guest_work(const struct guest_load *guest, const struct lane *rx, double tx_packets)
+{
+    const struct end_costs *costs = &guest->costs;
+    double tx = guest->rate[DIRECTION_TX];
+    return rx->containers * (costs->unload + costs->unload_packet * rx->packets) +
+           tx * (costs->read + costs->publish_packet) + tx / tx_packets * costs->publish;
 }
 
 /*
- * The guest's tx containers: bursts that come forwarded, the guest's own
- * packets between them; in between, by their shares.
+ * The guest's tx containers where packets come forwarded; with few of them,
+ * towards the law of the guest's own packets.
  */
-static void lane_of_forwarder(const struct guest_load *guest, const struct lane_size *size,
-                              struct guest_lanes *lanes)
+static void lane_of_forwarder(const struct end_costs *worker, const struct guest_load *guest,
+                              const struct lane_size *size, double wait, struct guest_lanes *lanes)
 {
-    struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
+    const struct lane *rx = &lanes->lane[DIRECTION_RX];
+    struct lane *tx = &lanes->lane[DIRECTION_TX], own = *tx;
     double rate = guest->rate[DIRECTION_TX];
     double forwarded = fmin(rate, guest->forwarded * guest->rate[DIRECTION_RX]);
     double share = rate > 0 ? forwarded / rate : 0;
     lanes->forwarded = share > FORWARDED_MIN ? share : 0;
-    lanes->fill_forwarded = lanes->fill_own = tx->fill_mean;
-    if (lanes->forwarded == 0)
+    /* Even with nothing but whole containers? */
+    lanes->overloaded = guest_work(guest, rx, size->packets) >= 1;
+    if (lanes->forwarded == 0 || lanes->overloaded)
         return;
-    struct batch_source source = {.from = &rx->law,
-                                  .share = fmin(1, forwarded / guest->rate[DIRECTION_RX]),
-                                  .singles = share > 0.999 ? 0 : rate - forwarded};
-    struct batch_closing batches;
-    batch_closing_solve(&source, size->packets, size->timeout + guest->costs.timer_late, &batches);
-    struct lane own = *tx;
-    lane_from_batches(&batches, share, tx);
-    double w = fmin(1, 2 * share); /* few forwarded: the law of the own packets */
-    tx->packets = w * tx->packets + (1 - w) * own.packets;
-    tx->packets_var = w * tx->packets_var + (1 - w) * own.packets_var;
-    tx->packets_met = w * tx->packets_met + (1 - w) * own.packets_met;
+    struct forwarder_load load = {.arrivals = &rx->law,
+                                  .share = forwarded / guest->rate[DIRECTION_RX],
+                                  .singles = share > 0.999 ? 0 : rate - forwarded,
+                                  .jitter = isfinite(wait) ? wait : 0,
+                                  .apart = worker->publish + worker->publish_packet * rx->packets};
+    struct forwarder *f = &lanes->replayed;
+    forwarder_solve(&load, &guest->costs, size->packets, size->timeout, f);
+    double w = fmin(1, 2 * share);
+    tx->packets = mix(w, f->packets, own.packets);
+    tx->packets_var = mix(w, f->packets_var, own.packets_var);
+    tx->packets_met = mix(w, f->packets_met, own.packets_met);
     tx->containers = rate / tx->packets;
-    tx->gap_scv = w * tx->gap_scv + (1 - w) * own.gap_scv;
-    tx->timeout_share = w * tx->timeout_share + (1 - w) * own.timeout_share;
-    lanes->fill_forwarded = batches.fill_mean;
-    lanes->fill_own = w * batches.fill_singles + (1 - w) * own.fill_mean;
-    tx->fill_mean = share * lanes->fill_forwarded + (1 - share) * lanes->fill_own;
+    tx->gap_scv = mix(w, f->gap_scv, own.gap_scv);
+    tx->timeout_share = mix(w, f->timeout_share, own.timeout_share);
+    tx->fill_mean = mix(share, f->fill, own.fill_mean);
 }
 
 static struct lane_size within_bytes(const struct guest_load *guest, enum direction d,
@@ -92,17 +105,20 @@ static struct lane_size within_bytes(const struct guest_load *guest, enum direct
 }
 
 void plant_lanes(const struct end_costs *worker, const struct guest_load *guest,
-                 const struct lane_size size[DIRECTION_COUNT], struct guest_lanes *ret)
+                 const struct lane_size size[DIRECTION_COUNT], const struct plant_weather *weather,
+                 struct guest_lanes *ret)
 {
     struct lane_size rx = within_bytes(guest, DIRECTION_RX, &size[DIRECTION_RX]);
     struct lane_size tx = within_bytes(guest, DIRECTION_TX, &size[DIRECTION_TX]);
-    lane_of_arrivals(guest->rate[DIRECTION_RX], guest->dispersion[DIRECTION_RX], &rx,
-                     worker->timer_late, &ret->lane[DIRECTION_RX]);
+    lane_of_arrivals(guest->rate[DIRECTION_RX], guest->dispersion[DIRECTION_RX], &rx, weather->late,
+                     &ret->lane[DIRECTION_RX]);
+    const struct lane *in = &ret->lane[DIRECTION_RX];
+    double busy = fmin(1, guest_work(guest, in, tx.packets));
+    double late = plant_late(&guest->costs, in->containers + guest->rate[DIRECTION_TX], busy);
     /* Forwarded packets explain a dispersion of their own: not counted twice. */
     double dispersion = guest->forwarded > 0 ? 1 : guest->dispersion[DIRECTION_TX];
-    lane_of_arrivals(guest->rate[DIRECTION_TX], dispersion, &tx, guest->costs.timer_late,
-                     &ret->lane[DIRECTION_TX]);
-    lane_of_forwarder(guest, &tx, ret);
+    lane_of_arrivals(guest->rate[DIRECTION_TX], dispersion, &tx, late, &ret->lane[DIRECTION_TX]);
+    lane_of_forwarder(worker, guest, &tx, weather->wait, ret);
 }
 
 /* Fixed part with its variation, and a part per packet of B packets. */
@@ -151,17 +167,35 @@ void plant_read_class(const struct end_costs *worker, const struct guest_load *g
     }
 }
 
-double plant_wakeups(const struct guest_load *guest, const struct guest_lanes *lanes)
+void plant_worker_events(const struct guest_load *guest, const struct guest_lanes *lanes,
+                         struct plant_events *events)
 {
-    return guest->rate[DIRECTION_RX] / burst_of(guest->dispersion[DIRECTION_RX]) +
-           lanes->lane[DIRECTION_TX].containers;
+    const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
+    events->arrivals +=
+        guest->rate[DIRECTION_RX] / burst_of(guest->dispersion[DIRECTION_RX]) + tx->containers;
+    events->timers += rx->containers * rx->timeout_share;
 }
 
-/* A single-server queue with set-up times: decomposition, exact for Poisson arrivals. */
-double plant_setup(double wakeup, double events)
+/*
+ * A single-server queue with set-up times: decomposition, exact for Poisson
+ * arrivals. A deadline that passes during a slower wake-up ends it.
+ */
+double plant_setup(const struct end_costs *costs, const struct plant_events *events)
 {
-    double x = wakeup * events;
+    double wakeup = costs->wakeup, slower = wakeup - costs->timer_late;
+    if (slower > 0 && events->timers * slower > 1e-6)
+        wakeup = costs->timer_late - expm1(-events->timers * slower) / events->timers;
+    double x = wakeup * events->arrivals;
     return wakeup * (1 + x / 2) / (1 + x);
+}
+
+double plant_late(const struct end_costs *costs, double arrivals, double busy)
+{
+    double late = costs->timer_late, wakeup = costs->wakeup, x = wakeup * arrivals;
+    double idle = fmax(0, 1 - busy) / (1 + x), asleep = late;
+    if (late > wakeup && arrivals * (late - wakeup) > 1e-9)
+        asleep = wakeup - expm1(-arrivals * (late - wakeup)) / arrivals;
+    return idle * asleep + idle * x * fmin(late, wakeup / 2);
 }
 
 enum guest_class { GUEST_READ, GUEST_PUBLISH, GUEST_TAKE, GUEST_CLASSES };
@@ -204,7 +238,7 @@ static void rx_parts(const struct end_costs *worker, const struct guest_load *gu
                      struct delay_parts *ret)
 {
     const struct lane *lane = &lanes->lane[DIRECTION_RX];
-    ret->port = view->read + worker->read;
+    ret->port = view->read + worker->read * (burst_of(guest->dispersion[DIRECTION_RX]) + 1) / 2;
     /* The packet that completes the container may wait less or more than this one did. */
     ret->fill = fmax(0, lane->fill_mean + view->publish - view->read);
     ret->publish = worker->publish + worker->publish_packet * lane->packets_met;
@@ -226,22 +260,14 @@ static void tx_parts(const struct end_costs *worker, const struct guest_load *gu
     add_up(ret);
 }
 
-/* A forwarded packet: the rest of its burst is unloaded, then the burst is read. */
+/* A forwarded packet, from having left its rx container. */
 static void forwarded_parts(const struct end_costs *worker, const struct guest_load *guest,
                             const struct guest_lanes *lanes, const struct worker_view *view,
                             struct delay_parts *ret)
 {
-    const struct end_costs *costs = &guest->costs;
-    double burst = lanes->lane[DIRECTION_RX].packets_met, back = fmin(1, guest->forwarded);
-    double port = costs->unload_packet * (burst - 1) / 2 + costs->read * (back * burst + 1) / 2;
-    double same = fmin(back * burst, lanes->lane[DIRECTION_TX].packets_met);
-    double fill = lanes->fill_forwarded + costs->read * fmax(0, same - 1) / 2;
-    tx_parts(worker, guest, lanes, view, port, fill, ret);
-}
-
-static double mix(double share, double a, double b)
-{
-    return share > 0 ? share * a + (share < 1 ? (1 - share) * b : 0) : b;
+    tx_parts(worker, guest, lanes, view, lanes->replayed.port, lanes->replayed.fill, ret);
+    ret->publish = lanes->replayed.publish;
+    add_up(ret);
 }
 
 static void mix_parts(double share, const struct delay_parts *a, struct delay_parts *b)
@@ -338,22 +364,31 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
     struct fast_share shares[GUEST_CLASSES];
     guest_classes(guest, lanes, classes);
     fast_queue_solve(classes, GUEST_CLASSES, &queue, shares);
-    if (!queue.stable || !isfinite(view->read)) {
+    if (!queue.stable || lanes->overloaded || !isfinite(view->read)) {
         hopeless(ret);
         return;
     }
-    double setup =
-        plant_setup(costs->wakeup, classes[GUEST_READ].rate + lanes->lane[DIRECTION_RX].containers);
+    const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
+    struct plant_events events = {.arrivals = classes[GUEST_READ].rate + rx->containers,
+                                  .timers = tx->containers * tx->timeout_share};
+    double setup = plant_setup(costs, &events), share = lanes->forwarded;
+    double ring = shares[GUEST_TAKE].wait + setup;
     struct guest_forecast f = {0};
-    struct delay_parts forwarded;
-    rx_parts(worker, guest, lanes, view, shares[GUEST_TAKE].wait + setup, &f.mean[DIRECTION_RX]);
-    double fill = fmax(0, lanes->fill_own + shares[GUEST_PUBLISH].wait - queue.virtual_wait);
-    tx_parts(worker, guest, lanes, view, queue.virtual_wait + setup + costs->read, fill,
-             &f.mean[DIRECTION_TX]);
-    forwarded_parts(worker, guest, lanes, view, &forwarded);
-    mix_parts(lanes->forwarded, &forwarded, &f.mean[DIRECTION_TX]);
-    if (lanes->forwarded > 0)
+    struct delay_parts forwarded = {0};
+    if (share > 0)
+        ring = mix(fmin(1, 2 * share), lanes->replayed.ring, ring);
+    rx_parts(worker, guest, lanes, view, ring, &f.mean[DIRECTION_RX]);
+    double fill = tx->law.fill_mean;
+    if (share == 0)
+        fill = fmax(0, tx->fill_mean + shares[GUEST_PUBLISH].wait - queue.virtual_wait);
+    double burst = burst_of(guest->dispersion[DIRECTION_TX]);
+    tx_parts(worker, guest, lanes, view, queue.virtual_wait + setup + costs->read * (burst + 1) / 2,
+             fill, &f.mean[DIRECTION_TX]);
+    if (share > 0) {
+        forwarded_parts(worker, guest, lanes, view, &forwarded);
+        mix_parts(share, &forwarded, &f.mean[DIRECTION_TX]);
         f.forwarding_mean = f.mean[DIRECTION_RX].total + forwarded.total;
+    }
     promised(guest, lanes, view, &queue, forwarded.total, &f);
     *ret = f;
 }

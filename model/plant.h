@@ -13,6 +13,7 @@
 #include "model/closing.h"
 #include "model/dimension.h"
 #include "model/fast_queue.h"
+#include "model/forwarder.h"
 
 /* The containers of one direction. */
 struct lane {
@@ -27,14 +28,28 @@ struct lane {
 
 struct guest_lanes {
     struct lane lane[DIRECTION_COUNT];
-    double forwarded;      /* share of the tx packets that come forwarded, 0..1 */
-    double fill_forwarded; /* s, their wait for the closing of the tx container */
-    double fill_own;       /* s, the other tx packets' */
+    double forwarded;          /* share of the tx packets that come forwarded, 0..1 */
+    bool overloaded;           /* the guest's own thread is */
+    struct forwarder replayed; /* where `forwarded` > 0 and not overloaded */
+};
+
+/* The worker, as the lanes of a guest meet it. */
+struct plant_weather {
+    double wait; /* s that containers wait for it, mean */
+    double late; /* s by which it closes containers late, mean */
 };
 
 /* What the containers of one guest are like, sizes and loads being checked before. */
 void plant_lanes(const struct end_costs *worker, const struct guest_load *guest,
-                 const struct lane_size size[DIRECTION_COUNT], struct guest_lanes *ret);
+                 const struct lane_size size[DIRECTION_COUNT], const struct plant_weather *weather,
+                 struct guest_lanes *ret);
+
+/*
+ * How late a deadline is seen, mean, at an end that `arrivals`/s wake up and
+ * that works the share `busy` of its time: only a sleeper needs the timer, and
+ * something else may wake it before.
+ */
+double plant_late(const struct end_costs *costs, double arrivals, double busy);
 
 /* Classes of the worker: the reads of all guests first, then two for each guest. */
 #define PLANT_CLASSES(n) (1 + 2 * (n))
@@ -49,11 +64,18 @@ void plant_guest_classes(const struct end_costs *worker, const struct guest_lane
 void plant_read_class(const struct end_costs *worker, const struct guest_load *guests, size_t n,
                       struct fast_class *ret);
 
-/* Events/s that may find the worker asleep. */
-double plant_wakeups(const struct guest_load *guest, const struct guest_lanes *lanes);
+/* What may find an end asleep. */
+struct plant_events {
+    double arrivals; /* events/s that wake it up */
+    double timers;   /* deadlines/s that come to pass: the timer wakes it, too */
+};
 
-/* Mean wait that sleeping adds: setup `wakeup` at an end that `events`/s wake up. */
-double plant_setup(double wakeup, double events);
+/* Adds what guest i sends the worker. */
+void plant_worker_events(const struct guest_load *guest, const struct guest_lanes *lanes,
+                         struct plant_events *events);
+
+/* Mean wait that an end's sleeping adds to all that comes. */
+double plant_setup(const struct end_costs *costs, const struct plant_events *events);
 
 /* What guest i meets at the worker. */
 struct worker_view {
