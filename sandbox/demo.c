@@ -525,7 +525,7 @@ static void tell(const struct demo *demo)
     programs_find("xenaggctl", program);
     fprintf(demo->options->output,
             "Look inside meanwhile, as root:\n"
-            "  %s --control %s status --watch\n"
+            "  %s status --watch --control %s\n"
             "  XENSTORED_PATH=%s/socket xenstore-ls -f\n\n",
             program, world_control(demo->world, control), world_folder(demo->world));
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/programs.h"
 #include "sandbox/screen.h"
 
 void summary_fault(struct summary *summary, const char *format, ...)
@@ -221,10 +222,12 @@ void summary_print_history(const char *database, FILE *file)
         "SELECT time, old_rx, rx_packets, rx_timeout_us, state, reason FROM changes WHERE name = "
         "'tight' ORDER BY time DESC LIMIT 5",
     };
+    char program[PROGRAMS_PATH] = "xenaggctl";
     sqlite3 *handle;
     char *error = NULL;
 
-    fprintf(file, "\nThe history, %s\n", database);
+    programs_find("xenaggctl", program);
+    fprintf(file, "\nThe history, %s\n %s history --database %s\n", database, program, database);
     if (sqlite3_open_v2(database, &handle, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
         fprintf(file, " could not be read: %s\n", sqlite3_errmsg(handle));
         sqlite3_close(handle);
