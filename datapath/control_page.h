@@ -35,7 +35,10 @@ struct control_page {
 _Static_assert(sizeof(struct control_page) <= RING_PAGE, "it is one page");
 _Static_assert(offsetof(struct control_page, rx) == 64 &&
                    offsetof(struct control_page, tx) == 192 &&
-                   offsetof(struct control_page, report) == 320,
+                   offsetof(struct control_page, report) == 320 &&
+                   offsetof(struct guest_report, unload) == 232 &&
+                   offsetof(struct guest_report, sleep) == 352 &&
+                   offsetof(struct guest_report, tuning) == 416,
                "offsets as documented");
 
 #endif
