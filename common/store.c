@@ -14,6 +14,8 @@ struct store {
 };
 
 #define STORE_PATH (2 * KEYS_PATH)
+/* Each lost to another client that wrote the same nodes meanwhile. */
+#define COMMIT_TRIES 100
 
 static int last_error(void)
 {
@@ -182,19 +184,56 @@ int store_remove(struct store *store, const char *path)
     return last_error();
 }
 
-bool store_exists(struct store *store, const char *path)
+/* 0 or -errno. */
+static int path_look(struct store *store, const char *path)
 {
     unsigned count;
+
+    errno = 0;
     char **names = xs_directory(store->xs, store->transaction, path, &count);
+    int error = names ? 0 : last_error();
 
     free(names);
-    return names != NULL;
+    return error;
+}
+
+bool store_exists(struct store *store, const char *path)
+{
+    return path_look(store, path) != -ENOENT;
+}
+
+/* The library's list has no end of its own. */
+static char **list_terminate(char **names, unsigned count)
+{
+    size_t size = (count + 1) * sizeof(char *);
+
+    for (unsigned i = 0; i < count; i++)
+        size += strlen(names[i]) + 1;
+    char **list = malloc(size);
+    if (!list)
+        return NULL;
+    char *at = (char *)&list[count + 1];
+    for (unsigned i = 0; i < count; i++) {
+        list[i] = at;
+        at = stpcpy(at, names[i]) + 1;
+    }
+    list[count] = NULL;
+    return list;
 }
 
 char **store_list(struct store *store, const char *path, unsigned *ret_count)
 {
+    unsigned count;
+
     errno = 0;
-    return xs_directory(store->xs, store->transaction, path, ret_count);
+    char **names = xs_directory(store->xs, store->transaction, path, &count);
+    if (!names)
+        return NULL;
+    char **list = list_terminate(names, count);
+    free(names);
+    if (list)
+        *ret_count = count;
+    return list;
 }
 
 int store_permit(struct store *store, const char *path, uint32_t owner, uint32_t reader)
@@ -215,16 +254,29 @@ enum keys_state store_read_state(struct store *store, const char *dir)
     return error ? KEYS_STATE_UNKNOWN : (enum keys_state)state;
 }
 
+static int state_put(struct store *store, const char *dir, enum keys_state state)
+{
+    int error = path_look(store, dir);
+
+    return error ? error : store_writef(store, dir, "state", "%d", (int)state);
+}
+
 int store_write_state(struct store *store, const char *dir, enum keys_state state)
 {
-    char path[STORE_PATH];
-    unsigned count;
+    int error = -EAGAIN;
 
-    if (store->transaction == XBT_NULL && path_join(path, dir, "state") == 0) {
-        char **names = xs_directory(store->xs, XBT_NULL, dir, &count);
-        if (!names)
-            return last_error();
-        free(names);
+    if (store->transaction != XBT_NULL)
+        return state_put(store, dir, state);
+    /* The look and the write are one, or the folder could go in between. */
+    for (int tries = 0; error == -EAGAIN && tries < COMMIT_TRIES; tries++) {
+        error = store_begin(store);
+        if (error)
+            return error;
+        error = state_put(store, dir, state);
+        if (error)
+            store_abort(store);
+        else
+            error = store_commit(store);
     }
-    return store_writef(store, dir, "state", "%d", (int)state);
+    return error;
 }

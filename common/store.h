@@ -56,6 +56,7 @@ int store_writef(struct store *store, const char *dir, const char *key, const ch
     __attribute__((format(printf, 4, 5)));
 /* Removes `path` and all below; 0 also where it was not there. */
 int store_remove(struct store *store, const char *path);
+/* False only where the store says so: a broken connection takes nothing away. */
 bool store_exists(struct store *store, const char *path);
 /*
  * Names below `path`: a NULL-terminated list that the caller frees with one
@@ -68,7 +69,10 @@ int store_permit(struct store *store, const char *path, uint32_t owner, uint32_t
 
 /* The XenbusState under "dir/state"; KEYS_STATE_UNKNOWN where missing or malformed. */
 enum keys_state store_read_state(struct store *store, const char *dir);
-/* Writes it only where the folder still exists: a removed device must not come back half. */
+/*
+ * Writes it only where the folder still exists, -ENOENT: a removed device must
+ * not come back half. A transaction of its own, where none is open.
+ */
 int store_write_state(struct store *store, const char *dir, enum keys_state state);
 
 #endif
