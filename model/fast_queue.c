@@ -136,18 +136,18 @@ static double one_service_scv(const struct sums *sum)
 static double decay_scv(const struct sums *sum, double eta)
 {
     double mean = one_service(sum), scv = one_service_scv(sum), slope;
-    double rate = sum->work / mean, low = 1e-9, high = 1e3;
+    double rate = sum->work / mean, long_run = sum->work2_gap / sum->work2, c = long_run;
     double log_z = eta < renewal_pole(mean, scv) ? renewal_log_service(eta, mean, scv, &slope) : 0;
-    if (!(log_z > 0))
-        return sum->work2_gap / sum->work2;
-    for (int i = 0; i < 48; i++) {
-        double middle = sqrt(low * high);
-        if (rate * expm1(log_z * middle) / middle < eta)
-            low = middle;
-        else
-            high = middle;
+    if (!(log_z > 0) || !(rate * log_z < eta))
+        return long_run;
+    for (int i = 0; i < 50; i++) { /* Newton; the left side is convex in c */
+        double e = expm1(log_z * c), excess = rate * e / c - eta;
+        double step = excess / (rate * (log_z * (1 + e) - e / c) / c);
+        c = step < c ? c - step : c / 2;
+        if (!(fabs(step) > 1e-9 * c))
+            break;
     }
-    return high;
+    return isfinite(c) ? c : long_run;
 }
 
 #define BY_DECAY 0.7 /* between the gaps' variation in the long run and that of the decay rate */
@@ -159,7 +159,8 @@ static double decay_scv(const struct sums *sum, double eta)
 static void lower_wait(const struct sums *sum, double eta, struct renewal_wait *ret)
 {
     double mean = one_service(sum), long_run = fmax(1e-9, sum->work2_gap / sum->work2);
-    double scv = pow(decay_scv(sum, eta), BY_DECAY) * pow(long_run, 1 - BY_DECAY);
+    double by_decay = fmax(1e-9, decay_scv(sum, eta));
+    double scv = long_run * pow(by_decay / long_run, BY_DECAY);
     double same = fabs(scv / long_run - 1) < 1e-6 ? eta : 0;
     renewal_solve(sum->work / mean, fmin(1, scv), mean, one_service_scv(sum), same, ret);
     renewal_decay(ret, eta);

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How right the model is, and how fast: bench-model [RESULTS.json]
+ *
+ * Prints tables and writes them as JSON. XENAGG_BENCH_SCALE scales how long
+ * each simulation is (1: 95 % intervals of about 1 % of the mean wait, half an
+ * hour on one core; 0.1: a few minutes); XENAGG_BENCH_SET=fit shows the set
+ * that the fast method's constants were fitted on instead of the judging set.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "model/dimension.h"
+#include "model/fast_queue.h"
+#include "model/method.h"
+#include "model/plant_sim.h"
+#include "model/sim.h"
+#include "tests/bench/grid.h"
+#include "tests/bench/plant_grid.h"
+
+#define GRID_CASES 400
+#define PLANT_CASES 120
+#define ERRORS_MAX 65536
+
+/* Relative errors of one quantity over many cases. */
+struct errors {
+    const char *name;
+    double *values;
+    size_t n;
+    double worst;
+    uint32_t worst_case;
+};
+
+static double scale;
+
+static void errors_init(struct errors *errors, const char *name)
+{
+    *errors = (struct errors){.name = name, .values = calloc(ERRORS_MAX, sizeof(double))};
+    if (!errors->values)
+        exit(1);
+}
+
+/* Takes no part: quantities that are 0, or too small to be told from it. */
+static void errors_add(struct errors *errors, double got, double wanted, double least, uint32_t at)
+{
+    if (!(wanted > least) || errors->n == ERRORS_MAX)
+        return;
+    double error = fabs(got / wanted - 1);
+    errors->values[errors->n++] = error;
+    if (error > errors->worst) {
+        errors->worst = error;
+        errors->worst_case = at;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double d = *(const double *)a - *(const double *)b;
+    return (d > 0) - (d < 0);
+}
+
+static double errors_quantile(const struct errors *errors, double p)
+{
+    return errors->n ? errors->values[(size_t)(p * (double)(errors->n - 1))] : 0;
+}
+
+static void errors_report(struct errors *errors, json_t *into)
+{
+    qsort(errors->values, errors->n, sizeof(double), compare);
+    double median = errors_quantile(errors, 0.5), most = errors_quantile(errors, 0.95);
+    printf("  %-22s %6zu  %7.2f %7.2f %7.2f   (case %u)\n", errors->name, errors->n, 100 * median,
+           100 * most, 100 * errors->worst, errors->worst_case);
+    json_object_set_new(into, errors->name,
+                        json_pack("{s:I,s:f,s:f,s:f,s:I}", "n", (json_int_t)errors->n, "median",
+                                  median, "p95", most, "worst", errors->worst, "worst_case",
+                                  (json_int_t)errors->worst_case));
+    free(errors->values);
+}
+
+/* ---- the fast method against simulation ---- */
+
+enum { WAIT_MEAN, WAIT_P99, OWN_WAIT, DELAY_MEAN, DELAY_P99, QUANTITIES };
+
+static const char *const quantity_names[QUANTITIES] = {
+    "mean wait", "p99 of wait", "a stream's mean wait", "mean delay", "p99 of delay"};
+
+/* The narrower the wait is to be known, the longer; long queues forget slowly. */
+static uint64_t containers_for(const struct grid_case *c)
+{
+    double idle = 1 - c->rho, wanted = 4e5 / (idle * idle);
+    return (uint64_t)(scale * fmax(1e6 * (double)c->n, fmin(9e7, fmax(1.2e7, wanted))));
+}
+
+static bool grid_compare(enum grid_set set, uint32_t index, struct errors errors[QUANTITIES],
+                         const struct grid_case *c)
+{
+    static struct stream_delay sim_streams[GRID_STREAMS], fast_streams[GRID_STREAMS];
+    struct answer sim = {.streams = sim_streams}, fast = {.streams = fast_streams};
+    struct query query = {c->streams, c->n, NULL, 0};
+    struct sim_options options = {.seed = index + 1000u * set, .containers = containers_for(c)};
+    if (sim_run(&query, &options, &sim, NULL) ||
+        method_solve(METHOD_FAST, &query, NULL, &fast, NULL))
+        return false;
+    double service = c->streams[0].service.mean;
+    errors_add(&errors[WAIT_MEAN], fast.wait.mean, sim.wait.mean, 0.001 * service, index);
+    errors_add(&errors[WAIT_P99], fast.wait.p99, sim.wait.p99, 0.1 * service, index);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct stream_delay *f = &fast_streams[i], *s = &sim_streams[i];
+        errors_add(&errors[OWN_WAIT], f->wait_mean, s->wait_mean, 0.01 * service, index);
+        errors_add(&errors[DELAY_MEAN], f->delay_mean, s->delay_mean, 0, index);
+        errors_add(&errors[DELAY_P99], f->delay_p99, s->delay_p99, 0, index);
+    }
+    return true;
+}
+
+/* Utilisations apart: where queues matter, and the edges. */
+static const struct band {
+    const char *name;
+    double low, high;
+} bands[] = {{"rho 0.3 to 0.95", 0.3, 0.95}, {"rho under 0.3", 0, 0.3}, {"rho over 0.95", 0.95, 1}};
+
+#define N_BANDS (sizeof(bands) / sizeof(bands[0]))
+
+static void grid_band(enum grid_set set, enum grid_service service, const struct band *band,
+                      json_t *into)
+{
+    static struct grid_case c;
+    struct errors errors[QUANTITIES];
+    uint32_t cases = 0;
+    for (int q = 0; q < QUANTITIES; q++)
+        errors_init(&errors[q], quantity_names[q]);
+    for (uint32_t i = service; i < GRID_CASES; i += GRID_SERVICES) {
+        grid_make(set, i, &c);
+        if (c.rho >= band->low && c.rho < band->high)
+            cases += grid_compare(set, i, errors, &c);
+    }
+    printf(" %s, %s: %u cases\n", grid_service_names[service], band->name, cases);
+    json_t *object = json_object();
+    for (int q = 0; q < QUANTITIES; q++)
+        errors_report(&errors[q], object);
+    json_object_set_new(object, "cases", json_integer(cases));
+    char name[64];
+    snprintf(name, sizeof(name), "%s, %s", grid_service_names[service], band->name);
+    json_object_set_new(into, name, object);
+    fflush(stdout);
+}
+
+static json_t *bench_grid(enum grid_set set)
+{
+    json_t *into = json_object();
+    printf("fast against sim, %s set; relative errors in %%: n, median, 95 %%, worst\n",
+           set == GRID_FIT ? "fitting" : "judging");
+    for (int service = 0; service < GRID_SERVICES; service++)
+        for (size_t b = 0; b < N_BANDS; b++)
+            grid_band(set, service, &bands[b], into);
+    return into;
+}
+
+/* ---- the analytic plant against the simulated loop ---- */
+
+struct plant_errors {
+    struct errors mean, p99, forwarding, forwarding_p99;
+};
+
+static void forecast(const struct plant_case *c, enum scope scope, struct guest_forecast *ret)
+{
+    static struct guest_load guests[PLANT_GUESTS];
+    struct worker_forecast worker;
+    memcpy(guests, c->guests, sizeof(guests));
+    for (size_t i = 0; i < c->n; i++)
+        guests[i].promise.scope = scope;
+    if (plant_forecast(&c->worker, guests, c->sizes, c->n, ret, &worker))
+        exit(1);
+}
+
+static struct plant_sim *plant_run(const struct plant_case *c, uint32_t index)
+{
+    struct plant_sim_options options = {
+        .seed = index + 1, .port_packets = 1u << 20, .ring_bytes = 1u << 30};
+    struct plant_sim *plant;
+    double rate = 0;
+    for (size_t i = 0; i < c->n; i++)
+        rate += c->guests[i].rate[DIRECTION_RX] + c->guests[i].rate[DIRECTION_TX];
+    double seconds = scale * (1e6 + 1e5 * (double)c->n) / rate;
+    if (plant_sim_create(&options, &c->worker, c->guests, c->sizes, c->n, &plant) ||
+        plant_sim_run(plant, seconds / 5))
+        exit(1);
+    plant_sim_forget(plant);
+    if (plant_sim_run(plant, seconds))
+        exit(1);
+    return plant;
+}
+
+static void plant_compare(uint32_t index, struct plant_errors *errors)
+{
+    static struct plant_case c;
+    static struct guest_forecast one_way[PLANT_GUESTS], both[PLANT_GUESTS];
+    plant_case_make(index, &c);
+    forecast(&c, SCOPE_ONE_WAY, one_way);
+    forecast(&c, SCOPE_FORWARDING, both);
+    struct plant_sim *plant = plant_run(&c, index);
+    for (size_t i = 0; i < c.n; i++) {
+        struct plant_sim_guest seen;
+        double worse = 0;
+        plant_sim_guest(plant, i, &seen);
+        for (int d = 0; d < DIRECTION_COUNT; d++) {
+            if (seen.lane[d].packets < 1000)
+                continue;
+            worse = fmax(worse, seen.lane[d].p99);
+            errors_add(&errors->mean, one_way[i].mean[d].total, seen.lane[d].mean.total, 0, index);
+        }
+        errors_add(&errors->p99, one_way[i].promised, worse, 0, index);
+        if (seen.forwarded < 1000)
+            continue;
+        errors_add(&errors->forwarding, one_way[i].forwarding_mean, seen.forwarding_mean, 0, index);
+        errors_add(&errors->forwarding_p99, both[i].promised, seen.forwarding_p99, 0, index);
+    }
+    plant_sim_destroy(plant);
+}
+
+static json_t *bench_plant(bool forwarding)
+{
+    struct plant_errors errors;
+    errors_init(&errors.mean, "mean one way");
+    errors_init(&errors.p99, "p99 one way");
+    errors_init(&errors.forwarding, "mean forwarding");
+    errors_init(&errors.forwarding_p99, "p99 forwarding");
+    for (uint32_t i = 0; i < PLANT_CASES; i++)
+        if ((i % 3 == 0) == forwarding)
+            plant_compare(i, &errors);
+    printf("analytic plant against the simulated loop, %s forwarding\n",
+           forwarding ? "with" : "without");
+    json_t *into = json_object();
+    errors_report(&errors.mean, into);
+    errors_report(&errors.p99, into);
+    errors_report(&errors.forwarding, into);
+    errors_report(&errors.forwarding_p99, into);
+    fflush(stdout);
+    return into;
+}
+
+/* ---- speed ---- */
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* CPU seconds of one call. */
+static double time_of(enum method method, const struct query *query, uint64_t containers)
+{
+    static struct stream_delay streams[512];
+    struct answer answer = {.streams = streams};
+    struct method_options options = {.seed = 1, .containers = containers};
+    double start = cpu_seconds();
+    int n = 0;
+    do
+        if (method_solve(method, query, &options, &answer, NULL))
+            return NAN;
+    while (++n < 50 && cpu_seconds() - start < 0.3);
+    return (cpu_seconds() - start) / n;
+}
+
+static void speed_row(json_t *into, const char *name, double value, const char *unit)
+{
+    printf("  %-52s %10.3g %s\n", name, value, unit);
+    json_object_set_new(into, name, json_pack("{s:f,s:s}", "value", value, "unit", unit));
+}
+
+static void speed_methods(json_t *into)
+{
+    static struct stream different[256];
+    for (int i = 0; i < 256; i++)
+        different[i] =
+            (struct stream){(1 + i) * 0.8 / 256, 1 + (uint32_t)i, INFINITY, 1, {1, 1, 0}};
+    struct stream sixteen = {0.8 * 160 / 16, 160, INFINITY, 16, {1, 1, 0}};
+    struct stream many = {0.8 * 1024 / 512, 1024, INFINITY, 512, {1, 1, 0}};
+    struct stream phases[] = {{0.7 * 0.8 * 20, 20, INFINITY, 1, {1, 1, 0}},
+                              {0.3 * 0.8 * 20, 20, INFINITY, 1, {1, 1, 0}}};
+    struct query query = {different, 256, NULL, 0};
+    speed_row(into, "fast, 256 different streams, with all percentiles",
+              1e6 * time_of(METHOD_FAST, &query, 0), "us");
+    query = (struct query){&many, 1, NULL, 0};
+    speed_row(into, "published, 512 equal streams of size 1024",
+              1e3 * time_of(METHOD_PUBLISHED, &query, 0), "ms");
+    query = (struct query){phases, 2, NULL, 0};
+    speed_row(into, "exact, 400 phases", time_of(METHOD_EXACT, &query, 0), "s");
+    query = (struct query){&sixteen, 1, NULL, 0};
+    double n = 3e6;
+    speed_row(into, "sim, 16 streams", 1.1 * n / time_of(METHOD_SIM, &query, (uint64_t)n) / 1e6,
+              "million containers/s");
+}
+
+static struct fast_class_set {
+    struct fast_class classes[256];
+    struct fast_share shares[256];
+} set_of_classes;
+
+/* The mean wait alone, what dimensioning asks for again and again. */
+static void speed_mean(json_t *into)
+{
+    for (int i = 0; i < 256; i++)
+        set_of_classes.classes[i] = (struct fast_class){.rate = 0.8 / 256,
+                                                        .count = 1,
+                                                        .gap_scv = 1.0 / (1 + i),
+                                                        .service = 0.5 + i / 256.0,
+                                                        .service_var = 0.3};
+    struct fast_queue queue;
+    double start = cpu_seconds();
+    for (int i = 0; i < 1000; i++)
+        fast_queue_solve(set_of_classes.classes, 256, &queue, set_of_classes.shares);
+    speed_row(into, "fast, 256 different streams, mean waits", (cpu_seconds() - start) / 1000 * 1e6,
+              "us");
+}
+
+static void speed_dimension(json_t *into, double percentile, const char *cold, const char *warm)
+{
+    static struct guest_load guests[256];
+    static struct sizing sizings[256];
+    struct end_costs costs = {.read = 0.1e-6,
+                              .publish = 2e-6,
+                              .publish_packet = 5e-9,
+                              .unload = 2e-6,
+                              .unload_packet = 0.1e-6,
+                              .scv = 1,
+                              .wakeup = 10e-6,
+                              .timer_late = 50e-6};
+    struct worker_forecast worker;
+    memset(sizings, 0, sizeof(sizings));
+    for (int i = 0; i < 256; i++)
+        guests[i] =
+            (struct guest_load){.rate = {2000 + 50.0 * i, 2000 + 40.0 * i},
+                                .dispersion = {1, 1},
+                                .costs = costs,
+                                .promise = {.delay = (1 + i % 7) * 1e-3, .percentile = percentile},
+                                .limits = {1, 2048, 50e-6, 50e-3, 65536}};
+    double start = cpu_seconds();
+    if (dimension_worker(&costs, guests, 256, sizings, &worker))
+        return;
+    speed_row(into, cold, 1e3 * (cpu_seconds() - start), "ms");
+    for (int i = 0; i < 256; i++)
+        guests[i].rate[i % 2] *= i % 3 ? 1.05 : 0.95;
+    start = cpu_seconds();
+    if (dimension_worker(&costs, guests, 256, sizings, &worker))
+        return;
+    speed_row(into, warm, 1e3 * (cpu_seconds() - start), "ms");
+}
+
+static json_t *bench_speed(void)
+{
+    json_t *into = json_object();
+    printf("speed (CPU time of one thread)\n");
+    speed_mean(into);
+    speed_methods(into);
+    speed_dimension(into, 0, "dimensioning, 256 guests, means, cold",
+                    "dimensioning, 256 guests, means, warm");
+    speed_dimension(into, 99, "dimensioning, 256 guests, p99, cold",
+                    "dimensioning, 256 guests, p99, warm");
+    return into;
+}
+
+int main(int argc, char **argv)
+{
+    const char *scale_text = getenv("XENAGG_BENCH_SCALE"), *set = getenv("XENAGG_BENCH_SET");
+    scale = scale_text ? strtod(scale_text, NULL) : 0.3;
+    if (!(scale > 0 && scale <= 100)) {
+        fprintf(stderr, "bench-model: XENAGG_BENCH_SCALE must be above 0, at most 100\n");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    json_t *root = json_object();
+    json_object_set_new(root, "scale", json_real(scale));
+    json_object_set_new(root, "speed", bench_speed());
+    json_object_set_new(root, "plant", bench_plant(false));
+    json_object_set_new(root, "plant_forwarding", bench_plant(true));
+    json_object_set_new(root, "fast_against_sim",
+                        bench_grid(set && strcmp(set, "fit") == 0 ? GRID_FIT : GRID_JUDGE));
+    int status = 0;
+    if (argc > 1 && json_dump_file(root, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
+        fprintf(stderr, "bench-model: cannot write %s\n", argv[1]);
+        status = 1;
+    }
+    json_decref(root);
+    return status;
+}
