@@ -26,7 +26,7 @@
 /* Where no size keeps the promise: the least delay may be missed by this share. */
 #define LEAST_SLACK 0.1
 /* A correction follows slowly, but fast where a promise is being broken. */
-#define GAIN 0.15
+#define GAIN 0.2
 #define GAIN_BROKEN 0.4
 /* Packets that a tick must have delivered to be learnt from. */
 #define LEARN_PACKETS 50u

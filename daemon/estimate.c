@@ -120,20 +120,34 @@ int line_add(struct line_estimator *line, const struct segment_line *sums)
     return 0;
 }
 
+/*
+ * How much slower than the guess everything is: containers are often all of one
+ * size, which tells how long they take, but not which part of that is fixed.
+ */
+static double line_slowness(const struct line_estimator *line, const struct line_prior *prior)
+{
+    double guess = line->n * prior->fixed + line->sum_b * prior->per_packet;
+    double weight = prior->weight / 10 * prior->fixed;
+
+    return (line->sum_t + weight) / (guess + weight);
+}
+
 /* The prior as observations that lie on its line: small containers and large ones. */
 static void line_weigh_in(struct line_estimator *line, const struct line_prior *prior)
 {
     static const double sizes[] = {1, 64};
+    double slow = line_slowness(line, prior);
 
     for (int i = 0; i < 2; i++) {
-        double w = prior->weight / 2, b = sizes[i], t = prior->fixed + prior->per_packet * b;
+        double w = prior->weight / 2, b = sizes[i];
+        double t = slow * (prior->fixed + prior->per_packet * b);
         line->n += w;
         line->sum_b += w * b;
         line->sum_bb += w * b * b;
         line->sum_t += w * t;
         line->sum_bt += w * b * t;
         /* With the spread of an exponential, where nothing better is known. */
-        line->sum_tt += w * (t * t + prior->fixed * prior->fixed);
+        line->sum_tt += w * (t * t + slow * slow * prior->fixed * prior->fixed);
     }
 }
 

@@ -27,7 +27,7 @@
  * waits); how far apart the two answers must be for it to be any evidence.
  */
 #define FORWARDS_GAIN 0.4
-#define FORWARDS_BELIEF 0.05
+#define FORWARDS_BELIEF 0.25
 #define FORWARDS_APART 0.15
 #define FORWARDS_SECONDS 20e-6
 /* Weight of the guess that a packet is small, in packets. */
@@ -187,7 +187,10 @@ void track_weigh_forwards(struct track *track, double measured, double if_forwar
         fabs(if_forwarded - if_not) < FORWARDS_SECONDS)
         return;
     double evidence = fabs(log(measured / if_not)) - fabs(log(measured / if_forwarded));
+    bool before = track_forwards(track);
     track->forwards = (1 - FORWARDS_GAIN) * track->forwards + FORWARDS_GAIN * evidence;
+    if (track_forwards(track) != before) /* what was learnt was learnt of another model */
+        memset(track->bias, 0, sizeof(track->bias));
 }
 
 static double forwarded_share(const double rate[DIRECTION_COUNT])
