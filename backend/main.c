@@ -14,7 +14,7 @@
 static const char usage[] =
     "Usage: xenagg-netback [OPTION]...\n"
     "The aggregating network backend: one TAP per guest interface, containers to the guests.\n\n"
-    "  --hypervisor SPEC  how to reach the guests' memory (local:DIR)\n"
+    "  --hypervisor SPEC  how to reach the guests' memory: xen or local:DIR (xen)\n"
     "  --segment PATH     where to keep the measurements (/run/xenagg/segment)\n"
     "  --domid N          this domain's number (0)\n"
     "  --workers N        threads that carry packets, 1 to 16 (1)\n"
@@ -55,17 +55,16 @@ static int options_parse(int argc, char **argv, struct control_options *ret)
             return 1;
         }
     }
-    if (optind < argc || !ret->hypervisor) {
-        fprintf(stderr, "xenagg-netback: %s\n",
-                optind < argc ? "too many arguments" : "--hypervisor is needed");
-        return 3;
-    }
-    return 0;
+    if (optind == argc)
+        return 0;
+    fprintf(stderr, "xenagg-netback: too many arguments\n");
+    return 3;
 }
 
 int main(int argc, char **argv)
 {
-    struct control_options options = {.segment = "/run/xenagg/segment", .workers = 1};
+    struct control_options options = {
+        .hypervisor = "xen", .segment = "/run/xenagg/segment", .workers = 1};
     struct control *control;
     int status = options_parse(argc, argv, &options);
 

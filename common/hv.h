@@ -9,7 +9,8 @@
  * must not be used after fork().
  *
  * Errors are -errno. -ENOENT: no such domain, reference or port (yet);
- * -ECONNRESET: the peer is gone.
+ * -ECONNRESET: the peer is gone; -ENODEV: no such hypervisor here, or its
+ * devices are missing.
  */
 #ifndef XENAGG_COMMON_HV_H
 #define XENAGG_COMMON_HV_H
@@ -23,8 +24,8 @@
 struct hv;
 
 /*
- * `spec`: "local:DIR", domains are processes that meet in the folder DIR.
- * `domid`: this domain's own number.
+ * `spec`: "xen"; or "local:DIR", domains are processes that meet in the folder
+ * DIR. `domid`: this domain's own number. -EINVAL: no such spec.
  */
 int hv_open(const char *spec, uint32_t domid, struct hv **ret);
 /* Everything shared, mapped, offered and bound must have been released. */
@@ -57,7 +58,8 @@ struct hv_pages;
 /*
  * Two bytes of the first page that belong to this layer: how each end tells
  * the other, through `channel`, that it is gone. Only of one page (a control
- * page): the hypervisor watches one byte per mapping.
+ * page): the hypervisor watches one byte per mapping. Bound before its page is
+ * mapped, offered before it is shared.
  */
 struct hv_farewell {
     struct hv_channel *channel;

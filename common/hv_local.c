@@ -13,8 +13,6 @@
  *
  * One thread per handle answers requests and sees hang-ups.
  */
-#include "common/hv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/hv_ops.h"
 #include "common/local_socket.h"
 
 /* Numbers have at most 7 digits, so that HV_SHARE_MAX of them fit a node as text. */
@@ -40,36 +39,36 @@ _Static_assert((uint64_t)LOCAL_SOCKET_SLOTS << SLOT_SHIFT < 10000000, "7 digits"
 #define PENDING_MAX 32u
 #define ACCEPT_PAUSE_MS 10
 
-struct hv_pages {
-    struct hv *hv;
-    struct hv_pages *next; /* shared ones, under the handle's lock */
-    int memfd;             /* -1: mapped, not shared */
-    uint32_t peer, count;
+struct local_pages {
+    struct hv_pages base;
+    struct local *hv;
+    struct local_pages *next; /* shared ones, under the handle's lock */
+    int memfd;                /* -1: mapped, not shared */
+    uint32_t peer;
     uint8_t *memory;
     uint8_t *farewell; /* our byte; NULL: none */
-    void *addresses[HV_SHARE_MAX];
-    uint32_t references[HV_SHARE_MAX];
 };
 
-struct hv_channel {
-    struct hv *hv;
-    struct hv_channel *next; /* all of the handle's, under its lock */
-    uint32_t peer, port;
-    int fd;         /* our end of the pair */
+struct local_channel {
+    struct hv_channel base; /* its descriptor is our end of the pair */
+    struct local *hv;
+    struct local_channel *next; /* all of the handle's, under its lock */
+    uint32_t peer;
     int other;      /* the peer's end, to give away; -1 where we are the peer */
     int connection; /* to the peer, once bound; -1 before */
     atomic_bool gone;
 };
 
-struct hv {
+struct local {
+    struct hv base;
     char *dir;
     uint32_t domid, slot, next_number;
     int listener, kick_fd;
     pthread_t thread;
     pthread_mutex_t lock;
     bool stop;
-    struct hv_pages *shared;
-    struct hv_channel *channels;
+    struct local_pages *shared;
+    struct local_channel *channels;
     uint64_t changes; /* of the channels' connections: what was polled before is stale */
     int pending[PENDING_MAX];
     unsigned n_pending; /* the thread's own */
@@ -79,11 +78,11 @@ struct hv {
 
 /* --- the handle's thread ------------------------------------------------- */
 
-static void answer_map(struct hv *hv, int connection, const struct local_request *request)
+static void answer_map(struct local *hv, int connection, const struct local_request *request)
 {
-    for (struct hv_pages *pages = hv->shared; pages; pages = pages->next)
-        if (pages->peer == request->domid && pages->references[0] == request->number &&
-            pages->count == request->count) {
+    for (struct local_pages *pages = hv->shared; pages; pages = pages->next)
+        if (pages->peer == request->domid && pages->base.references[0] == request->number &&
+            pages->base.count == request->count) {
             local_socket_answer(connection, 0, pages->memfd);
             return;
         }
@@ -91,11 +90,11 @@ static void answer_map(struct hv *hv, int connection, const struct local_request
 }
 
 /* True: the connection now belongs to the channel. */
-static bool answer_bind(struct hv *hv, int connection, const struct local_request *request)
+static bool answer_bind(struct local *hv, int connection, const struct local_request *request)
 {
-    for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
+    for (struct local_channel *channel = hv->channels; channel; channel = channel->next)
         if (channel->other >= 0 && channel->peer == request->domid &&
-            channel->port == request->number) {
+            channel->base.port == request->number) {
             if (channel->connection >= 0) /* the peer came back before its hang-up was seen */
                 close(channel->connection);
             channel->connection = connection;
@@ -109,7 +108,7 @@ static bool answer_bind(struct hv *hv, int connection, const struct local_reques
 }
 
 /* True: done with the connection, it is closed or a channel's. */
-static bool connection_serve(struct hv *hv, int connection)
+static bool connection_serve(struct local *hv, int connection)
 {
     struct local_request request;
     bool kept = false;
@@ -130,12 +129,12 @@ static bool connection_serve(struct hv *hv, int connection)
     return true;
 }
 
-static void pending_remove(struct hv *hv, unsigned i)
+static void pending_remove(struct local *hv, unsigned i)
 {
     memmove(&hv->pending[i], &hv->pending[i + 1], (--hv->n_pending - i) * sizeof(hv->pending[0]));
 }
 
-static void pending_serve(struct hv *hv)
+static void pending_serve(struct local *hv)
 {
     for (unsigned i = 0; i < hv->n_pending;)
         if (connection_serve(hv, hv->pending[i]))
@@ -144,7 +143,7 @@ static void pending_serve(struct hv *hv)
             i++;
 }
 
-static void connection_accept(struct hv *hv)
+static void connection_accept(struct local *hv)
 {
     if (hv->n_pending == PENDING_MAX) {
         close(hv->pending[0]);
@@ -158,19 +157,19 @@ static void connection_accept(struct hv *hv)
 }
 
 /* Makes the descriptor readable, too. */
-static void channel_hang_up(struct hv *hv, struct hv_channel *channel)
+static void channel_hang_up(struct local *hv, struct local_channel *channel)
 {
     close(channel->connection);
     channel->connection = -1;
     hv->changes++;
     atomic_store(&channel->gone, true);
     if (channel->other < 0)
-        shutdown(channel->fd, SHUT_RDWR);
+        shutdown(channel->base.fd, SHUT_RDWR);
     else if (send(channel->other, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return; /* full: it is readable as it is */
 }
 
-static bool polled_reserve(struct hv *hv, unsigned n)
+static bool polled_reserve(struct local *hv, unsigned n)
 {
     if (n <= hv->polled_max)
         return true;
@@ -182,7 +181,7 @@ static bool polled_reserve(struct hv *hv, unsigned n)
     return true;
 }
 
-static void polled_put(struct hv *hv, unsigned *n, int fd)
+static void polled_put(struct local *hv, unsigned *n, int fd)
 {
     /* Where memory is short, some hang-ups are seen later. */
     if (polled_reserve(hv, *n + 1))
@@ -190,7 +189,7 @@ static void polled_put(struct hv *hv, unsigned *n, int fd)
 }
 
 /* Under the handle's lock. How many; those from *ret_channels on are channels' connections. */
-static unsigned polled_collect(struct hv *hv, unsigned *ret_channels)
+static unsigned polled_collect(struct local *hv, unsigned *ret_channels)
 {
     unsigned n = 0;
 
@@ -199,26 +198,26 @@ static unsigned polled_collect(struct hv *hv, unsigned *ret_channels)
     for (unsigned i = 0; i < hv->n_pending; i++)
         polled_put(hv, &n, hv->pending[i]);
     *ret_channels = n;
-    for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
+    for (struct local_channel *channel = hv->channels; channel; channel = channel->next)
         if (channel->connection >= 0)
             polled_put(hv, &n, channel->connection);
     return n;
 }
 
 /* Under the handle's lock. */
-static void hang_ups_take(struct hv *hv, unsigned first, unsigned n)
+static void hang_ups_take(struct local *hv, unsigned first, unsigned n)
 {
     for (unsigned i = first; i < n; i++) {
         if (!hv->polled[i].revents)
             continue;
-        for (struct hv_channel *channel = hv->channels; channel; channel = channel->next)
+        for (struct local_channel *channel = hv->channels; channel; channel = channel->next)
             if (channel->connection == hv->polled[i].fd)
                 channel_hang_up(hv, channel);
     }
 }
 
 /* One wait and what it brought. False: stop. */
-static bool handle_turn(struct hv *hv)
+static bool handle_turn(struct local *hv)
 {
     uint64_t kicks, changes;
     unsigned channels;
@@ -252,7 +251,7 @@ static void *handle_thread(void *context)
     return NULL;
 }
 
-static void handle_kick(struct hv *hv)
+static void handle_kick(struct local *hv)
 {
     uint64_t one = 1;
 
@@ -262,7 +261,7 @@ static void handle_kick(struct hv *hv)
 
 /* --- the handle ---------------------------------------------------------- */
 
-static void handle_free(struct hv *hv)
+static void handle_free(struct local *hv)
 {
     if (hv->listener >= 0) {
         local_socket_remove(hv->dir, hv->domid, hv->slot);
@@ -279,7 +278,7 @@ static void handle_free(struct hv *hv)
 }
 
 /* Signals are the program's: its threads may wait for them anywhere but here. */
-static int thread_start(struct hv *hv)
+static int thread_start(struct local *hv)
 {
     sigset_t all, before;
 
@@ -290,7 +289,7 @@ static int thread_start(struct hv *hv)
     return -error;
 }
 
-static int handle_init(struct hv *hv, const char *dir)
+static int handle_init(struct local *hv, const char *dir)
 {
     hv->dir = strdup(dir);
     hv->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -303,29 +302,29 @@ static int handle_init(struct hv *hv, const char *dir)
     return hv->listener < 0 ? hv->listener : thread_start(hv);
 }
 
-int hv_open(const char *spec, uint32_t domid, struct hv **ret)
+static int local_open(const char *dir, uint32_t domid, struct hv **ret)
 {
-    if (strncmp(spec, "local:", 6) != 0)
-        return -EINVAL;
-    struct hv *hv = calloc(1, sizeof(*hv));
+    struct local *hv = calloc(1, sizeof(*hv));
+
     if (!hv)
         return -ENOMEM;
+    hv->base.ops = &hv_local_ops;
     hv->domid = domid;
     hv->next_number = 1;
     pthread_mutex_init(&hv->lock, NULL);
-    int error = handle_init(hv, spec + 6);
+    int error = handle_init(hv, dir);
     if (error) {
         handle_free(hv);
         return error;
     }
-    *ret = hv;
+    *ret = &hv->base;
     return 0;
 }
 
-void hv_close(struct hv *hv)
+static void local_close(struct hv *base)
 {
-    if (!hv)
-        return;
+    struct local *hv = (struct local *)base;
+
     pthread_mutex_lock(&hv->lock);
     hv->stop = true;
     pthread_mutex_unlock(&hv->lock);
@@ -335,14 +334,16 @@ void hv_close(struct hv *hv)
 }
 
 /* The first number of [number, number + count) that is in use, or 0. Under the handle's lock. */
-static uint32_t number_used(const struct hv *hv, uint32_t number, uint32_t count)
+static uint32_t number_used(const struct local *hv, uint32_t number, uint32_t count)
 {
-    for (const struct hv_pages *pages = hv->shared; pages; pages = pages->next)
-        if (pages->references[0] < number + count && number < pages->references[0] + pages->count)
-            return pages->references[pages->count - 1];
-    for (const struct hv_channel *channel = hv->channels; channel; channel = channel->next)
-        if (channel->other >= 0 && channel->port >= number && channel->port < number + count)
-            return channel->port;
+    for (const struct local_pages *pages = hv->shared; pages; pages = pages->next)
+        if (pages->base.references[0] < number + count &&
+            number < pages->base.references[0] + pages->base.count)
+            return pages->base.references[pages->base.count - 1];
+    for (const struct local_channel *channel = hv->channels; channel; channel = channel->next)
+        if (channel->other >= 0 && channel->base.port >= number &&
+            channel->base.port < number + count)
+            return channel->base.port;
     return 0;
 }
 
@@ -350,7 +351,7 @@ static uint32_t number_used(const struct hv *hv, uint32_t number, uint32_t count
  * Numbers of one share follow each other, and are not used again soon: a peer
  * may still hold old ones. 0: all are in use. Under the handle's lock.
  */
-static uint32_t number_take(struct hv *hv, uint32_t count)
+static uint32_t number_take(struct local *hv, uint32_t count)
 {
     uint32_t base = hv->slot << SLOT_SHIFT, used;
 
@@ -371,14 +372,15 @@ static uint32_t number_take(struct hv *hv, uint32_t count)
 
 /* --- channels ------------------------------------------------------------ */
 
-static struct hv_channel *channel_new(struct hv *hv, uint32_t peer, int fd)
+static struct local_channel *channel_new(struct local *hv, uint32_t peer, int fd)
 {
-    struct hv_channel *channel = calloc(1, sizeof(*channel));
+    struct local_channel *channel = calloc(1, sizeof(*channel));
 
     if (channel) {
+        channel->base.ops = &hv_local_ops;
         channel->hv = hv;
         channel->peer = peer;
-        channel->fd = fd;
+        channel->base.fd = fd;
         channel->other = -1;
         channel->connection = -1;
     }
@@ -386,7 +388,7 @@ static struct hv_channel *channel_new(struct hv *hv, uint32_t peer, int fd)
 }
 
 /* Under the handle's lock. */
-static void channel_add(struct hv *hv, struct hv_channel *channel)
+static void channel_add(struct local *hv, struct local_channel *channel)
 {
     channel->next = hv->channels;
     hv->channels = channel;
@@ -394,17 +396,18 @@ static void channel_add(struct hv *hv, struct hv_channel *channel)
     handle_kick(hv);
 }
 
-int hv_channel_offer(struct hv *hv, uint32_t peer, struct hv_channel **ret)
+static int local_channel_offer(struct hv *base, uint32_t peer, struct hv_channel **ret)
 {
+    struct local *hv = (struct local *)base;
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    struct hv_channel *channel = channel_new(hv, peer, pair[0]);
+    struct local_channel *channel = channel_new(hv, peer, pair[0]);
     pthread_mutex_lock(&hv->lock);
     uint32_t port = channel ? number_take(hv, 1) : 0;
     if (port) {
-        channel->port = port;
+        channel->base.port = port;
         channel->other = pair[1];
         channel_add(hv, channel);
     }
@@ -415,40 +418,41 @@ int hv_channel_offer(struct hv *hv, uint32_t peer, struct hv_channel **ret)
         close(pair[1]);
         return -ENOMEM;
     }
-    *ret = channel;
+    *ret = &channel->base;
     return 0;
 }
 
-int hv_channel_bind(struct hv *hv, uint32_t peer, uint32_t port, struct hv_channel **ret)
+static int local_channel_bind(struct hv *base, uint32_t peer, uint32_t port,
+                              struct hv_channel **ret)
 {
+    struct local *hv = (struct local *)base;
     struct local_request request = {.operation = LOCAL_BIND, .domid = hv->domid, .number = port};
     int fd, connection = local_socket_ask(hv->dir, peer, port >> SLOT_SHIFT, &request, &fd);
 
     if (connection < 0)
         return connection;
-    struct hv_channel *channel = channel_new(hv, peer, fd);
+    struct local_channel *channel = channel_new(hv, peer, fd);
     if (!channel) {
         close(fd);
         close(connection);
         return -ENOMEM;
     }
-    channel->port = port;
+    channel->base.port = port;
     channel->connection = connection;
     pthread_mutex_lock(&hv->lock);
     channel_add(hv, channel);
     pthread_mutex_unlock(&hv->lock);
-    *ret = channel;
+    *ret = &channel->base;
     return 0;
 }
 
-void hv_channel_release(struct hv_channel *channel)
+static void local_channel_release(struct hv_channel *base)
 {
-    if (!channel)
-        return;
-    struct hv *hv = channel->hv;
+    struct local_channel *channel = (struct local_channel *)base;
+    struct local *hv = channel->hv;
 
     pthread_mutex_lock(&hv->lock);
-    for (struct hv_channel **at = &hv->channels; *at; at = &(*at)->next)
+    for (struct local_channel **at = &hv->channels; *at; at = &(*at)->next)
         if (*at == channel) {
             *at = channel->next;
             break;
@@ -458,44 +462,35 @@ void hv_channel_release(struct hv_channel *channel)
         close(channel->connection);
     pthread_mutex_unlock(&hv->lock);
     handle_kick(hv);
-    close(channel->fd);
+    close(channel->base.fd);
     if (channel->other >= 0)
         close(channel->other);
     free(channel);
 }
 
-uint32_t hv_channel_port(const struct hv_channel *channel)
-{
-    return channel->port;
-}
-
-int hv_channel_fd(const struct hv_channel *channel)
-{
-    return channel->fd;
-}
-
 /* Of a socket, each call says for itself that it does not block; a peer can't take that back. */
-void hv_channel_notify(struct hv_channel *channel)
+static void local_channel_notify(struct hv_channel *channel)
 {
     if (send(channel->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return; /* full: the peer has more to read than it ever will */
 }
 
-int hv_channel_accept(struct hv_channel *channel)
+static int local_channel_accept(struct hv_channel *base)
 {
+    struct local_channel *channel = (struct local_channel *)base;
     char pending[4096];
 
     /* One call takes all that an honest peer can have sent; a hostile one is heard again. */
-    ssize_t length = recv(channel->fd, pending, sizeof(pending), MSG_DONTWAIT);
+    ssize_t length = recv(channel->base.fd, pending, sizeof(pending), MSG_DONTWAIT);
     bool gone = length == 0 || (length < 0 && errno != EAGAIN);
     return gone || atomic_load(&channel->gone) ? -ECONNRESET : 0;
 }
 
 /* --- pages --------------------------------------------------------------- */
 
-static struct hv_pages *pages_map(struct hv *hv, uint32_t peer, int memfd, uint32_t count)
+static struct local_pages *pages_map(struct local *hv, uint32_t peer, int memfd, uint32_t count)
 {
-    struct hv_pages *pages = calloc(1, sizeof(*pages));
+    struct local_pages *pages = calloc(1, sizeof(*pages));
     void *memory =
         mmap(NULL, (size_t)count * HV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 
@@ -505,18 +500,19 @@ static struct hv_pages *pages_map(struct hv *hv, uint32_t peer, int memfd, uint3
         free(pages);
         return NULL;
     }
+    pages->base.ops = &hv_local_ops;
     pages->hv = hv;
     pages->memfd = -1;
     pages->peer = peer;
-    pages->count = count;
+    pages->base.count = count;
     pages->memory = memory;
     for (uint32_t i = 0; i < count; i++)
-        pages->addresses[i] = pages->memory + (size_t)i * HV_PAGE;
+        pages->base.addresses[i] = pages->memory + (size_t)i * HV_PAGE;
     return pages;
 }
 
 /* The bytes are shown for whoever looks; here it is the connection that tells. */
-static void farewell_arm(struct hv_pages *pages, const struct hv_farewell *farewell)
+static void farewell_arm(struct local_pages *pages, const struct hv_farewell *farewell)
 {
     if (!farewell)
         return;
@@ -540,22 +536,22 @@ static int memfd_make(uint32_t count)
     return fd;
 }
 
-static void pages_free(struct hv_pages *pages)
+static void pages_free(struct local_pages *pages)
 {
-    munmap(pages->memory, (size_t)pages->count * HV_PAGE);
+    munmap(pages->memory, (size_t)pages->base.count * HV_PAGE);
     if (pages->memfd >= 0)
         close(pages->memfd);
     free(pages);
 }
 
 /* Numbers the pages and offers them to the peer. */
-static int pages_offer(struct hv *hv, struct hv_pages *pages)
+static int pages_offer(struct local *hv, struct local_pages *pages)
 {
     pthread_mutex_lock(&hv->lock);
-    uint32_t first = number_take(hv, pages->count);
+    uint32_t first = number_take(hv, pages->base.count);
     if (first) {
-        for (uint32_t i = 0; i < pages->count; i++)
-            pages->references[i] = first + i;
+        for (uint32_t i = 0; i < pages->base.count; i++)
+            pages->base.references[i] = first + i;
         pages->next = hv->shared;
         hv->shared = pages;
     }
@@ -563,15 +559,15 @@ static int pages_offer(struct hv *hv, struct hv_pages *pages)
     return first ? 0 : -ENOSPC;
 }
 
-int hv_share(struct hv *hv, uint32_t peer, uint32_t count, const struct hv_farewell *farewell,
-             struct hv_pages **ret)
+static int local_share(struct hv *base, uint32_t peer, uint32_t count,
+                       const struct hv_farewell *farewell, struct hv_pages **ret)
 {
-    if (count < 1 || count > HV_SHARE_MAX)
-        return -EINVAL;
+    struct local *hv = (struct local *)base;
     int memfd = memfd_make(count);
+
     if (memfd < 0)
         return memfd;
-    struct hv_pages *pages = pages_map(hv, peer, memfd, count);
+    struct local_pages *pages = pages_map(hv, peer, memfd, count);
     if (!pages) {
         close(memfd);
         return -ENOMEM;
@@ -582,7 +578,7 @@ int hv_share(struct hv *hv, uint32_t peer, uint32_t count, const struct hv_farew
     if (error)
         pages_free(pages);
     else
-        *ret = pages;
+        *ret = &pages->base;
     return error;
 }
 
@@ -603,10 +599,12 @@ static int memfd_check(int memfd, uint32_t count)
     return size == (off_t)count * HV_PAGE && seals >= 0 && (seals & F_SEAL_SHRINK) ? 0 : -EPROTO;
 }
 
-int hv_map(struct hv *hv, uint32_t peer, const uint32_t *references, uint32_t count,
-           const struct hv_farewell *farewell, struct hv_pages **ret)
+static int local_map(struct hv *base, uint32_t peer, const uint32_t *references, uint32_t count,
+                     const struct hv_farewell *farewell, struct hv_pages **ret)
 {
-    if (count < 1 || count > HV_SHARE_MAX || !references_follow(references, count))
+    struct local *hv = (struct local *)base;
+
+    if (!references_follow(references, count))
         return -EINVAL;
     struct local_request request = {
         .operation = LOCAL_MAP, .domid = hv->domid, .number = references[0], .count = count};
@@ -616,23 +614,22 @@ int hv_map(struct hv *hv, uint32_t peer, const uint32_t *references, uint32_t co
         return connection;
     close(connection);
     int error = memfd_check(memfd, count);
-    struct hv_pages *pages = error ? NULL : pages_map(hv, peer, memfd, count);
+    struct local_pages *pages = error ? NULL : pages_map(hv, peer, memfd, count);
     close(memfd);
     if (!pages)
         return error ? error : -ENOMEM;
     farewell_arm(pages, farewell);
-    *ret = pages;
+    *ret = &pages->base;
     return 0;
 }
 
-void hv_pages_release(struct hv_pages *pages)
+static void local_pages_release(struct hv_pages *base)
 {
-    if (!pages)
-        return;
-    struct hv *hv = pages->hv;
+    struct local_pages *pages = (struct local_pages *)base;
+    struct local *hv = pages->hv;
 
     pthread_mutex_lock(&hv->lock);
-    for (struct hv_pages **at = &hv->shared; *at; at = &(*at)->next)
+    for (struct local_pages **at = &hv->shared; *at; at = &(*at)->next)
         if (*at == pages) {
             *at = pages->next;
             break;
@@ -643,17 +640,15 @@ void hv_pages_release(struct hv_pages *pages)
     pages_free(pages);
 }
 
-uint32_t hv_pages_count(const struct hv_pages *pages)
-{
-    return pages->count;
-}
-
-void *const *hv_pages_addresses(const struct hv_pages *pages)
-{
-    return pages->addresses;
-}
-
-const uint32_t *hv_pages_references(const struct hv_pages *pages)
-{
-    return pages->references;
-}
+const struct hv_ops hv_local_ops = {
+    .open = local_open,
+    .close = local_close,
+    .channel_offer = local_channel_offer,
+    .channel_bind = local_channel_bind,
+    .channel_release = local_channel_release,
+    .channel_notify = local_channel_notify,
+    .channel_accept = local_channel_accept,
+    .share = local_share,
+    .map = local_map,
+    .pages_release = local_pages_release,
+};

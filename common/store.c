@@ -176,6 +176,23 @@ int store_writef(struct store *store, const char *dir, const char *key, const ch
     return store_write(store, dir, key, value);
 }
 
+/* A path that does not begin with a slash lies in the folder of the domain that asks. */
+int store_own_domid(struct store *store, uint32_t *ret)
+{
+    unsigned long domid;
+    unsigned length;
+
+    errno = 0;
+    char *text = xs_read(store->xs, XBT_NULL, "domid", &length); /* ends in a NUL of the library */
+    if (!text)
+        return last_error();
+    int error = keys_number(text, 0, KEYS_DOMID_MAX, &domid);
+    free(text);
+    if (!error)
+        *ret = (uint32_t)domid;
+    return error;
+}
+
 int store_remove(struct store *store, const char *path)
 {
     errno = 0;

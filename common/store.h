@@ -54,6 +54,8 @@ int store_read_number(struct store *store, const char *dir, const char *key, uns
 int store_write(struct store *store, const char *dir, const char *key, const char *value);
 int store_writef(struct store *store, const char *dir, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The number of the domain that this runs in. 0 or -errno (-EINVAL: not a number). */
+int store_own_domid(struct store *store, uint32_t *ret);
 /* Removes `path` and all below; 0 also where it was not there. */
 int store_remove(struct store *store, const char *path);
 /* False only where the store says so: a broken connection takes nothing away. */

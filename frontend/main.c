@@ -5,18 +5,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/argument.h"
 #include "common/ring.h"
 #include "common/service.h"
+#include "common/store.h"
 #include "datapath/worker.h"
 #include "frontend/device.h"
 
 static const char usage[] =
     "Usage: xenagg-netfront [OPTION]...\n"
     "The guest's unloader: an interface whose packets cross in containers.\n\n"
-    "  --hypervisor SPEC  how to share memory with the backend (local:DIR)\n"
-    "  --domid N          this guest's number\n"
+    "  --hypervisor SPEC  how to share memory with the backend: xen or local:DIR (xen)\n"
+    "  --domid N          this guest's number (what xenstore says, on Xen)\n"
     "  --handle N         which of its interfaces, 0 to 255 (0)\n"
     "  --interface NAME   name of the interface to make (xagg0)\n"
     "  --ring-order N     2^N pages in each ring, 6 to 8 (6)\n"
@@ -29,15 +31,38 @@ static void on_stop(void *context)
     device_stop(context);
 }
 
+static bool on_xen(const struct device_options *options)
+{
+    return strcmp(options->hypervisor, "xen") == 0;
+}
+
 static bool options_complete(int argc, const struct device_options *options)
 {
-    const char *what = optind < argc                        ? "too many arguments"
-                       : !options->hypervisor               ? "--hypervisor is needed"
-                       : options->id.domid > KEYS_DOMID_MAX ? "--domid is needed"
-                                                            : NULL;
+    bool domid_known = options->id.domid <= KEYS_DOMID_MAX || on_xen(options);
+    const char *what = optind < argc  ? "too many arguments"
+                       : !domid_known ? "--domid is needed"
+                                      : NULL;
     if (what)
         fprintf(stderr, "xenagg-netfront: %s\n", what);
     return !what;
+}
+
+/* Where it was not given, xenstore knows it. */
+static bool domid_ensure(struct device_options *options)
+{
+    struct store *store;
+
+    if (options->id.domid <= KEYS_DOMID_MAX)
+        return true;
+    int error = store_open(&store);
+    if (!error) {
+        error = store_own_domid(store, &options->id.domid);
+        store_close(store);
+    }
+    if (error)
+        fprintf(stderr, "xenagg-netfront: cannot read this domain's number in xenstore: %s\n",
+                strerror(-error));
+    return !error;
 }
 
 /* 0, or the exit status + 1. */
@@ -79,13 +104,17 @@ static int options_parse(int argc, char **argv, struct device_options *ret)
 
 int main(int argc, char **argv)
 {
-    struct device_options options = {
-        .interface = "xagg0", .id.domid = UINT32_MAX, .ring_order = RING_ORDER_MIN};
+    struct device_options options = {.hypervisor = "xen",
+                                     .interface = "xagg0",
+                                     .id.domid = UINT32_MAX,
+                                     .ring_order = RING_ORDER_MIN};
     struct device *device;
     int status = options_parse(argc, argv, &options);
 
     if (status)
         return status - 1;
+    if (!domid_ensure(&options))
+        return EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     options.base = event_base_new();
     if (!options.base || device_new(&options, &device) < 0)
