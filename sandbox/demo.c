@@ -40,7 +40,8 @@ struct demo {
     struct screen *screen;
     struct summary *summary;
     char database[WORLD_PATH];
-    uint64_t start_ns; /* traffic_now() when traffic began */
+    uint64_t traffic_ns; /* traffic_now() when traffic began */
+    uint64_t start_ns;   /* when the course of phases began: the first measurements were there */
     unsigned phase;
     double changed_at; /* s since start: last change of rates or promises */
     double least_us;   /* of the tight guest, as calibrated; 0: not yet */
@@ -109,7 +110,8 @@ static void set_rates(struct demo *demo, unsigned phase)
 
 static int start_traffic(struct demo *demo)
 {
-    int error = traffic_create((uint64_t)time(NULL), demo->options->seconds + 30, &demo->traffic);
+    int error = traffic_create((uint64_t)time(NULL), demo->options->seconds + 2 * WORLD_PATIENCE,
+                               &demo->traffic);
 
     for (unsigned i = 0; i < PLAN_GUESTS && !error; i++)
         error = add_lane(demo, i);
@@ -117,7 +119,7 @@ static int start_traffic(struct demo *demo)
         error = traffic_start(demo->traffic);
     if (error)
         return complain("traffic", error);
-    demo->start_ns = traffic_now();
+    demo->start_ns = demo->traffic_ns = traffic_now();
     set_rates(demo, 0);
     return 0;
 }
@@ -318,17 +320,15 @@ static double calibrated_least(const struct demo *demo)
     unsigned n = record_ticks(demo->record, PLAN_TIGHT);
     double least_us = NAN;
 
-    for (unsigned i = n < CALIBRATION_TICKS ? n : n - CALIBRATION_TICKS; i < n; i++)
+    for (unsigned i = n < CALIBRATION_TICKS ? 0 : n - CALIBRATION_TICKS; i < n; i++)
         least_us = fmin(least_us, record_tick(demo->record, PLAN_TIGHT, i)->least_us);
     return least_us;
 }
 
-static int make_promises(struct demo *demo)
+static int make_promises(struct demo *demo, double least_us)
 {
-    double least_us = calibrated_least(demo);
-
     if (!(least_us > 0)) {
-        log_line(LOG_ERR, "demo", "the daemon did not say what delay is the least at this load");
+        log_line(LOG_ERR, "demo", "the daemon no longer says what delay is the least");
         return -EPROTO;
     }
     demo->least_us = least_us;
@@ -351,9 +351,28 @@ static int enter_phase(struct demo *demo, unsigned phase)
     int error = 0;
 
     if (demo->least_us <= 0)
-        error = make_promises(demo);
+        error = make_promises(demo, calibrated_least(demo));
     if (!error)
         set_rates(demo, phase);
+    return error;
+}
+
+/* Programs start when a busy machine lets them: the phases begin with the first measurement. */
+static int await_measurements(struct demo *demo)
+{
+    double end = elapsed(demo) + WORLD_PATIENCE;
+    int error = 0;
+
+    while (!error && isnan(calibrated_least(demo))) {
+        error = look(demo);
+        if (!error)
+            error = world_pause(demo->world, LOOK_SECONDS);
+        if (!error && elapsed(demo) > end) {
+            log_line(LOG_ERR, "demo", "the daemon does not say what delay is the least");
+            error = -ETIMEDOUT;
+        }
+    }
+    demo->start_ns = traffic_now();
     return error;
 }
 
@@ -400,7 +419,7 @@ static int end_traffic(struct demo *demo)
     struct quiet quiet = {.traffic = demo->traffic};
 
     traffic_silence(demo->traffic);
-    demo->summary->seconds = elapsed(demo);
+    demo->summary->seconds = (double)(traffic_now() - demo->traffic_ns) / NS;
     return world_await(demo->world, "the last packets", nothing_arrives, &quiet, WORLD_PATIENCE);
 }
 
@@ -460,7 +479,7 @@ static void account_program(struct demo *demo, const char *name, pid_t pid)
     if (summary->n_programs == SUMMARY_PROGRAMS || usage_read(pid, &usage))
         return;
     snprintf(program->name, sizeof(program->name), "%s", name);
-    program->cpu_share = usage.cpu_seconds / elapsed(demo);
+    program->cpu_share = usage.cpu_seconds / summary->seconds;
     program->resident = (double)usage.resident;
     summary->n_programs++;
 }
@@ -536,6 +555,8 @@ static int run(struct demo *demo)
 
     if (!error)
         tell(demo);
+    if (!error)
+        error = await_measurements(demo);
     if (!error)
         error = run_phases(demo);
     if (!error)

@@ -85,6 +85,8 @@ int losses_read(struct world *world, const struct world_guest *guest,
                                     .refused = seen->tx.unload.refused + near.received,
                                     .unseen = back->unseen};
     way_close(&ret->out);
+    /* What the generator did not look at in the guest was there all the same. */
+    ret->back.sent += there->unseen < ret->out.lost ? there->unseen : ret->out.lost;
     way_close(&ret->back);
     return 0;
 }

@@ -131,20 +131,21 @@ static void print_predictions(const struct summary *summary, FILE *file)
 static void print_way(const char *name, const char *way, const struct losses_way *losses,
                       const struct traffic_arrivals *arrivals, FILE *file)
 {
-    fprintf(file, " %-11s %-4s %9lu %9lu %7lu %7lu %7lu %7lu %10lu %8lu %10lu\n", name, way,
+    fprintf(file, " %-11s %-4s %9lu %9lu %7lu %7lu %7lu %7lu %7lu %10lu %8lu %10lu\n", name, way,
             (unsigned long)losses->sent, (unsigned long)losses->arrived,
             (unsigned long)losses->lost, (unsigned long)losses->queue, (unsigned long)losses->ring,
-            (unsigned long)(losses->refused + losses->size), (unsigned long)losses->uncounted,
-            (unsigned long)arrivals->damaged, (unsigned long)arrivals->reordered);
+            (unsigned long)(losses->refused + losses->size), (unsigned long)losses->unseen,
+            (unsigned long)losses->uncounted, (unsigned long)arrivals->damaged,
+            (unsigned long)arrivals->reordered);
 }
 
 static void print_packets(const struct summary *summary, FILE *file)
 {
     uint64_t all = 0;
 
-    fprintf(file, "\nPackets\n %-11s %-4s %9s %9s %7s %7s %7s %7s %10s %8s %10s\n", "guest", "way",
-            "sent", "arrived", "lost", "queue", "ring", "refused", "uncounted", "damaged",
-            "reordered");
+    fprintf(file, "\nPackets\n %-11s %-4s %9s %9s %7s %7s %7s %7s %7s %10s %8s %10s\n", "guest",
+            "way", "sent", "arrived", "lost", "queue", "ring", "refused", "unseen", "uncounted",
+            "damaged", "reordered");
     for (unsigned i = 0; i < PLAN_GUESTS; i++) {
         const struct summary_guest *guest = &summary->guests[i];
         print_way(plan_members[i].name, "out", &guest->losses.out,
@@ -215,8 +216,8 @@ static int print_row(void *context, int columns, char **values, char **names)
 void summary_print_history(const char *database, FILE *file)
 {
     static const char *const questions[] = {
-        "SELECT name, count(*), round(100.0 * avg(kept), 1) FROM verdict JOIN interface ON "
-        "interface.id = verdict.interface GROUP BY name",
+        "SELECT name, promise_us, count(*), round(100.0 * avg(kept), 1) FROM verdict JOIN "
+        "interface ON interface.id = verdict.interface GROUP BY name, promise_us",
         "SELECT name, direction, round(avg(error_percent), 1), round(avg(abs(error_percent)), 1) "
         "FROM accuracy GROUP BY name, direction",
         "SELECT time, old_rx, rx_packets, rx_timeout_us, state, reason FROM changes WHERE name = "

@@ -49,11 +49,15 @@ void timeline_add(struct timeline *timeline, uint64_t sent_ns, uint64_t delay_ns
 void timeline_sum(const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns,
                   struct histogram *ret)
 {
+    uint64_t first = (from_ns + TIMELINE_BIN_NS - 1) / TIMELINE_BIN_NS;
+    uint64_t end = (to_ns + TIMELINE_BIN_NS - 1) / TIMELINE_BIN_NS;
+
     memset(ret, 0, sizeof(*ret));
-    for (uint64_t i = 0; i < timeline->capacity; i++) {
-        const struct bin *bin = &timeline->bins[i];
-        uint64_t start = bin->number * TIMELINE_BIN_NS;
-        if (bin->number && start >= from_ns && start < to_ns)
+    if (end > first + timeline->capacity)
+        end = first + timeline->capacity;
+    for (uint64_t number = first; number < end; number++) {
+        const struct bin *bin = &timeline->bins[number % timeline->capacity];
+        if (bin->number == number)
             histogram_merge(ret, &bin->histogram);
     }
 }

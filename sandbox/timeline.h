@@ -21,7 +21,7 @@ void timeline_free(struct timeline *timeline);
 
 /* `sent_ns` on any one clock. Times before the capacity are left out. */
 void timeline_add(struct timeline *timeline, uint64_t sent_ns, uint64_t delay_ns);
-/* Sums the bins that begin in [from_ns, to_ns). */
+/* Sums the bins that begin in [from_ns, to_ns), a span of at most its capacity. */
 void timeline_sum(const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns,
                   struct histogram *ret);
 

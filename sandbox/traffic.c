@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #define STALL_NS 20000000ull /* later than this, a packet is given up: a burst would follow */
 #define LOOK_NS 5000000ull   /* how often a sleeping sender looks for a change of rates */
 #define DRAIN_NS 25000000
+#define RECEIVER_NICE (-10)
 #define PORT 7777u
 
 /* Packets of a flow between the two looks at them: a second's worth at least. */
@@ -352,6 +354,8 @@ static void *receiver_run(void *argument)
     struct timespec pause = {.tv_nsec = DRAIN_NS};
 
     prctl(PR_SET_NAME, "receiver");
+    /* Soon, but never before those whose packets it looks at. */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), RECEIVER_NICE);
     while (!atomic_load_explicit(&traffic->stop_receiving, memory_order_relaxed)) {
         drain_all(traffic);
         nanosleep(&pause, NULL);
