@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_SECONDS 5
+#define PATIENCE_SECONDS 20
 
 static int control_connect(const char *path)
 {
@@ -37,6 +37,8 @@ static int exchange(FILE *stream, const char *request, json_t **ret)
     if (fprintf(stream, "%s\n", request) < 0 || fflush(stream))
         return -EIO;
     json_t *answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
+    if (!answer && ferror(stream))
+        return -ETIMEDOUT;
     if (!json_is_true(json_object_get(answer, "ok"))) {
         json_decref(answer);
         return -EPROTO;

@@ -7,7 +7,7 @@
 
 /*
  * One request, one answer; the caller drops it with json_decref. 0; -errno (no
- * daemon there, or no answer within seconds); -EPROTO: an answer that says it
+ * daemon there; -ETIMEDOUT: no answer within 20 s); -EPROTO: an answer that says it
  * failed, or is none.
  */
 int control_ask(const char *path, const char *request, json_t **ret);
