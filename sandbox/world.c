@@ -26,7 +26,7 @@
 #include "sandbox/xenstored.h"
 
 /* The data path's threads share a few noisy cores with everything else here. */
-#define WORLD_REALTIME "2" /* above the traffic's sender, which spins before a departure */
+#define WORLD_REALTIME "2" /* above the sender of the traffic that it carries */
 #define LOOK_SECONDS 0.01
 #define STOP_SECONDS 10.0
 #define BACKEND_DOMID 0u
