@@ -156,7 +156,7 @@ static void connection_accept(struct local *hv)
         poll(NULL, 0, ACCEPT_PAUSE_MS); /* no descriptors left: it waits, and so do we */
 }
 
-/* Makes the descriptor readable, too. */
+/* Makes the descriptor readable anew, for one who waits for edges too. */
 static void channel_hang_up(struct local *hv, struct local_channel *channel)
 {
     close(channel->connection);
@@ -166,7 +166,7 @@ static void channel_hang_up(struct local *hv, struct local_channel *channel)
     if (channel->other < 0)
         shutdown(channel->base.fd, SHUT_RDWR);
     else if (send(channel->other, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return; /* full: it is readable as it is */
+        shutdown(channel->other, SHUT_RDWR); /* flooded: nobody will bind this one again */
 }
 
 static bool polled_reserve(struct local *hv, unsigned n)

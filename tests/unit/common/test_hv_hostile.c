@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -465,6 +465,28 @@ static void a_flood_of_notifications_is_bounded(void **state)
     rogue_release(&end);
 }
 
+/* Its flood fills the channel, so there is no room for the news; a worker waits for edges. */
+static void a_flooding_peer_that_goes_is_noticed(void **state)
+{
+    static char flood[1 << 16];
+    struct hv_fixture *f = *state;
+    struct rogue_end end = rogue_bind(f);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    epoll_ctl(epoll, EPOLL_CTL_ADD, hv_channel_fd(end.channel), &event);
+    while (send(end.fd, flood, sizeof(flood), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        ;
+    assert_int_equal(epoll_wait(epoll, &event, 1, PEER_WAIT_MS), 1);
+    close(end.connection);
+    end.connection = dup(0);
+    do
+        assert_int_equal(epoll_wait(epoll, &event, 1, PEER_WAIT_MS), 1);
+    while (hv_channel_accept(end.channel) == 0);
+    close(epoll);
+    rogue_release(&end);
+}
+
 static void a_peer_that_shuts_the_channel_is_gone(void **state)
 {
     struct hv_fixture *f = *state;
@@ -531,6 +553,7 @@ int main(void)
         HOSTILE_TEST(descriptors_that_nobody_asked_for_are_dropped),
         HOSTILE_TEST(a_peer_can_not_make_a_channel_block),
         HOSTILE_TEST(a_flood_of_notifications_is_bounded),
+        HOSTILE_TEST(a_flooding_peer_that_goes_is_noticed),
         HOSTILE_TEST(a_peer_that_shuts_the_channel_is_gone),
         HOSTILE_TEST(a_peer_that_goes_on_talking_is_gone),
         HOSTILE_TEST(a_peer_can_not_take_pages_away),
