@@ -36,6 +36,7 @@ struct world {
     char database[WORLD_PATH];
     bool keep;
     unsigned workers;
+    bool ordinary;
     int signals;
     bool interrupted;
     struct namespace *dom0;
@@ -251,15 +252,19 @@ static int stop_program(struct world *world, struct process **process, const cha
 int world_start_backend(struct world *world)
 {
     char hypervisor[WORLD_PATH + 8], segment[WORLD_PATH], workers[16];
-    const char *arguments[16] = {
-        "xenagg-netback", "--hypervisor", hypervisor, "--segment", world_segment(world, segment),
-        "--realtime",     WORLD_REALTIME};
+    const char *arguments[16] = {"xenagg-netback", "--hypervisor", hypervisor, "--segment",
+                                 world_segment(world, segment)};
+    int n = 5;
 
     snprintf(hypervisor, sizeof(hypervisor), "local:%s/domains", world->folder);
     snprintf(workers, sizeof(workers), "%u", world->workers);
+    if (!world->ordinary) {
+        arguments[n++] = "--realtime";
+        arguments[n++] = WORLD_REALTIME;
+    }
     if (world->workers) {
-        arguments[7] = "--workers";
-        arguments[8] = workers;
+        arguments[n++] = "--workers";
+        arguments[n++] = workers;
     }
     return start_program(world, arguments, world->dom0, "netback", &world->backend);
 }
@@ -435,6 +440,9 @@ int world_boot(struct world *world, struct world_guest *guest)
     char hypervisor[WORLD_PATH + 8], domid[16];
     const char *arguments[] = {"xenagg-netfront", "--hypervisor", hypervisor, "--domid", domid,
                                "--realtime",      WORLD_REALTIME, NULL};
+
+    if (world->ordinary)
+        arguments[5] = NULL;
 
     snprintf(hypervisor, sizeof(hypervisor), "local:%s/domains", world->folder);
     snprintf(domid, sizeof(domid), "%u", guest->interface.domid);
@@ -637,6 +645,7 @@ int world_create(const struct world_options *options, struct world **ret)
         return -ENOMEM;
     world->signals = -1;
     world->workers = options->workers;
+    world->ordinary = options->ordinary;
     if (options->database)
         snprintf(world->database, sizeof(world->database), "%s", options->database);
     int error = world_start(world, options);

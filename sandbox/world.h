@@ -36,6 +36,7 @@ struct world_options {
     const char *folder;   /* made where it is missing, and kept; NULL: a private one, removed */
     const char *database; /* the daemon's history; NULL: in the folder */
     unsigned workers;     /* the backend's threads; 0: its default */
+    bool ordinary;        /* the data path's threads without real-time priority */
 };
 
 struct world;
