@@ -41,7 +41,7 @@
 #define WARM_UP_SECONDS 0.2
 #define FRAME 64u
 #define BATCH 32u
-#define ON_THEIR_WAY 640u /* packets: more than a container, less than the queues hold */
+#define ON_THEIR_WAY 900u /* packets: several containers, less than any queue holds */
 #define QUEUE "2000"
 #define NICE (-15)
 #define PORT 7777u
