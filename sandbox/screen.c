@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/duration.h"
@@ -61,17 +62,28 @@ static void table_rewind(struct screen *screen)
     screen->lines = 0;
 }
 
+static unsigned line_width(const struct screen *screen)
+{
+    struct winsize size;
+
+    if (!screen->terminal || ioctl(fileno(screen->file), TIOCGWINSZ, &size) || size.ws_col < 40)
+        return 255;
+    return size.ws_col - 1u;
+}
+
 static void table_line(struct screen *screen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void table_line(struct screen *screen, const char *format, ...)
 {
+    char line[256];
     va_list arguments;
 
     va_start(arguments, format);
-    vfprintf(screen->file, format, arguments);
+    vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    fputc('\n', screen->file);
+    /* A line that wraps would be two to go up over. */
+    fprintf(screen->file, "%.*s\n", (int)line_width(screen), line);
     screen->lines++;
 }
 
@@ -103,7 +115,7 @@ static const char *promise_text(const struct screen_row *row, char text[static 6
         snprintf(text, 64, "none yet");
     else
         snprintf(text, 64, "%s %s", duration_format(row->tick->promise_us * 1e-6, delay),
-                 strcmp(row->scope, "forwarding") == 0 ? "there and back" : "one way");
+                 strcmp(row->scope, "forwarding") == 0 ? "round trip" : "one way");
     return text;
 }
 
@@ -127,14 +139,14 @@ static void row_show(struct screen *screen, const struct screen_row *row)
         return;
     }
     table_line(
-        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-21s %7s  %s", row->name,
+        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-17s %7s  %s", row->name,
         screen_number(tick->offered, offered), size_text(tick->rx_packets, tick->rx_timeout_us, rx),
         size_text(tick->tx_packets, tick->tx_timeout_us, tx),
         screen_number(tick->predicted_us, predicted), screen_number(tick->backend_us, backend),
         screen_number(tick->generator_us, generator), promise_text(row, promise),
         kept_text(&row->score, kept), tick->state);
     if (row->reason[0])
-        table_line(screen, "             %.105s", row->reason);
+        table_line(screen, "             %s", row->reason);
 }
 
 void screen_show(struct screen *screen, double at, double total, const char *phase,
@@ -145,7 +157,7 @@ void screen_show(struct screen *screen, double at, double total, const char *pha
     screen->shown_at = at;
     table_rewind(screen);
     table_line(screen, "%.0f of %.0f s, phase \"%s\"; delays in microseconds", at, total, phase);
-    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-21s %7s  %s", "guest", "packets/s",
+    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-17s %7s  %s", "guest", "packets/s",
                "to guest", "from guest", "predicted", "backend", "generator", "promise", "kept",
                "state");
     for (unsigned i = 0; i < PLAN_GUESTS; i++)
