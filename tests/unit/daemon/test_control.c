@@ -324,7 +324,8 @@ static void documented_fields_are_there(void **state)
     (void)state;
 
     assert_non_null(document);
-    char *text = json_dumps(status_json(&health, &report, NULL), 0);
+    json_t *status = status_json(&health, &report, NULL);
+    char *text = json_dumps(status, 0);
     while (fgets(line, sizeof(line), document)) {
         if (line[0] != '|')
             continue;
@@ -344,6 +345,7 @@ static void documented_fields_are_there(void **state)
         }
     }
     assert_true(fields > 60);
+    json_decref(status);
     free(text);
     fclose(document);
 }
