@@ -43,6 +43,8 @@ static struct end_costs costs_scaled(const struct end_costs *costs, double facto
     return scaled;
 }
 
+#define GUEST_BUSY 0.9 /* of a guest's thread, at most */
+
 /* A timeout of so many mean times to fill, at least 100 us. */
 static double timeout_of(double rate, uint32_t packets, double theta)
 {
@@ -84,12 +86,27 @@ static void rates_scale(const struct plant_case *from, double factor, struct pla
         }
 }
 
+/* A guest's own utilisation: its reading, publishing and unloading at these rates. */
+static double guest_busy(const struct guest_load *guest, const struct lane_size *sizes)
+{
+    const struct end_costs *costs = &guest->costs;
+    double rx = guest->rate[DIRECTION_RX], tx = guest->rate[DIRECTION_TX];
+    return rx * (costs->unload_packet + costs->unload / sizes[DIRECTION_RX].packets) +
+           tx *
+               (costs->read + costs->publish_packet + costs->publish / sizes[DIRECTION_TX].packets);
+}
+
+/* Of the worker; INFINITY where a guest could not keep up. */
 static double utilisation(const struct plant_case *c)
 {
     static struct guest_forecast guests[PLANT_GUESTS];
     struct worker_forecast worker;
     if (plant_forecast(&c->worker, c->guests, c->sizes, c->n, guests, &worker))
         return INFINITY;
+    for (size_t i = 0; i < c->n; i++)
+        if (guest_busy(&c->guests[i], c->sizes[i]) > GUEST_BUSY ||
+            !isfinite(guests[i].mean[DIRECTION_RX].total))
+            return INFINITY;
     return worker.utilisation;
 }
 
