@@ -14,6 +14,9 @@
 /* Seconds between two blocks where nothing can be redrawn. */
 #define PLAIN_SECONDS 5.0
 
+#define COLUMNS 9
+#define WIDE 95u
+
 struct screen {
     FILE *file;
     bool terminal;
@@ -115,7 +118,7 @@ static const char *promise_text(const struct screen_row *row, char text[static 6
         snprintf(text, 64, "none yet");
     else
         snprintf(text, 64, "%s %s", duration_format(row->tick->promise_us * 1e-6, delay),
-                 strcmp(row->scope, "forwarding") == 0 ? "round trip" : "one way");
+                 strcmp(row->scope, "forwarding") == 0 ? "and back" : "one way");
     return text;
 }
 
@@ -128,6 +131,17 @@ static const char *kept_text(const struct record_score *score, char text[static 
     return text;
 }
 
+/* The columns; where the screen is narrow, without the sizes from the guest. */
+static void columns_show(struct screen *screen, const char *const text[COLUMNS])
+{
+    if (line_width(screen) >= WIDE)
+        table_line(screen, " %-10s %6s %11s %11s %9s %7s %9s %-15s %s", text[0], text[1], text[2],
+                   text[3], text[4], text[5], text[6], text[7], text[8]);
+    else
+        table_line(screen, " %-10s %6s %11s %9s %7s %9s %-15s %s", text[0], text[1], text[2],
+                   text[4], text[5], text[6], text[7], text[8]);
+}
+
 static void row_show(struct screen *screen, const struct screen_row *row)
 {
     char offered[24], predicted[24], backend[24], generator[24];
@@ -135,31 +149,34 @@ static void row_show(struct screen *screen, const struct screen_row *row)
     const struct record_tick *tick = row->tick;
 
     if (!tick) {
-        table_line(screen, " %-11s (no measurements yet)", row->name);
+        table_line(screen, " %-10s (no measurements yet)", row->name);
         return;
     }
-    table_line(
-        screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-17s %7s  %s", row->name,
-        screen_number(tick->offered, offered), size_text(tick->rx_packets, tick->rx_timeout_us, rx),
-        size_text(tick->tx_packets, tick->tx_timeout_us, tx),
-        screen_number(tick->predicted_us, predicted), screen_number(tick->backend_us, backend),
-        screen_number(tick->generator_us, generator), promise_text(row, promise),
-        kept_text(&row->score, kept), tick->state);
-    if (row->reason[0])
-        table_line(screen, "             %s", row->reason);
+    columns_show(screen, (const char *const[COLUMNS]){
+                             row->name, screen_number(tick->offered, offered),
+                             size_text(tick->rx_packets, tick->rx_timeout_us, rx),
+                             size_text(tick->tx_packets, tick->tx_timeout_us, tx),
+                             screen_number(tick->predicted_us, predicted),
+                             screen_number(tick->backend_us, backend),
+                             screen_number(tick->generator_us, generator),
+                             promise_text(row, promise), kept_text(&row->score, kept)});
+    table_line(screen, "            %s: %s", tick->state, row->reason);
 }
 
 void screen_show(struct screen *screen, double at, double total, const char *phase,
                  const struct screen_row rows[PLAN_GUESTS])
 {
+    static const char *const heads[COLUMNS] = {"guest",      "pkts/s",    "to guest",
+                                               "from guest", "predicted", "backend",
+                                               "generator",  "promise",   "kept"};
+
     if (!screen->terminal && at - screen->shown_at < PLAIN_SECONDS)
         return;
     screen->shown_at = at;
     table_rewind(screen);
-    table_line(screen, "%.0f of %.0f s, phase \"%s\"; delays in microseconds", at, total, phase);
-    table_line(screen, " %-11s %8s  %11s %11s  %9s %9s %9s  %-17s %7s  %s", "guest", "packets/s",
-               "to guest", "from guest", "predicted", "backend", "generator", "promise", "kept",
-               "state");
+    table_line(screen, "%.0f of %.0f s, phase \"%s\"; sizes in packets, delays in microseconds", at,
+               total, phase);
+    columns_show(screen, heads);
     for (unsigned i = 0; i < PLAN_GUESTS; i++)
         row_show(screen, &rows[i]);
     if (!screen->terminal)

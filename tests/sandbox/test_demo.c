@@ -153,7 +153,7 @@ static void put_away_on_interrupt(void **state)
     char folder[128];
     pid_t backend;
 
-    await_output(demo, "packets/s");
+    await_output(demo, "pkts/s");
     assert_int_equal(count_children(process_pid(demo->process), "xenagg-netfront", NULL), 3);
     assert_int_equal(count_children(process_pid(demo->process), "xenagg-netback", &backend), 1);
     world_folder_of(demo, folder);
@@ -171,7 +171,7 @@ static void fails_where_a_program_dies(void **state)
     char folder[128];
     pid_t frontend;
 
-    await_output(demo, "packets/s");
+    await_output(demo, "pkts/s");
     world_folder_of(demo, folder);
     assert_int_equal(count_children(process_pid(demo->process), "xenagg-netfront", &frontend), 3);
     assert_int_equal(kill(frontend, SIGKILL), 0);
