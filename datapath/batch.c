@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct batch {
     int fd;
     /* Frames read ahead: [next, filled) are to be handed out. */
     unsigned next, filled, ahead;
+    bool one_by_one; /* the kernel can't read so */
     uint32_t lengths[BATCH_MAX];
     uint8_t frames[BATCH_MAX][FRAME_ROOM];
     /* Frames to be written. */
@@ -93,6 +95,9 @@ static void frames_fetch(struct batch *batch)
         results[i] = -EAGAIN;
     }
     ring_run(batch, n, results);
+    /* Older kernels, 6.1 for one, know no such read of a TAP; any other waits where it is empty. */
+    if (results[0] == -EOPNOTSUPP)
+        batch->one_by_one = true;
     frames_keep(batch, n, results);
     batch->ahead = batch->filled == n ? 2 * n : batch->filled + 1;
     if (batch->ahead > BATCH_MAX)
@@ -111,18 +116,25 @@ static ssize_t frame_hand_out(struct batch *batch, const struct iovec frame[2])
     return (ssize_t)(first + second);
 }
 
+/* One plain read, straight to its place. */
+static ssize_t frame_read(struct batch *batch, const struct iovec frame[2])
+{
+    ssize_t length = readv(batch->fd, frame, 2);
+
+    if (length > 0)
+        batch->ahead = 2;
+    return length > 0 ? length : 0;
+}
+
 ssize_t batch_read(struct batch *batch, const struct iovec frame[2])
 {
-    if (batch->next == batch->filled && batch->ahead == 1) {
-        /* Little traffic: one plain read, straight to its place. */
-        ssize_t length = readv(batch->fd, frame, 2);
-        if (length > 0)
-            batch->ahead = 2;
-        return length > 0 ? length : 0;
-    }
-    if (batch->next == batch->filled)
+    bool ahead = batch->ahead > 1 && !batch->one_by_one; /* else little traffic */
+
+    if (batch->next == batch->filled && ahead)
         frames_fetch(batch);
-    return batch->next < batch->filled ? frame_hand_out(batch, frame) : 0;
+    if (batch->next < batch->filled)
+        return frame_hand_out(batch, frame);
+    return ahead && !batch->one_by_one ? 0 : frame_read(batch, frame);
 }
 
 static void frames_write(struct batch *batch)

@@ -3,6 +3,7 @@
  * Many reads or writes of a TAP in one system call, by io_uring: what a packet
  * costs at the kernel's edge falls to a quarter (docs/measurements.md). Where
  * the kernel refuses io_uring there is none, and the port goes frame by frame.
+ * Older kernels, as Linux 6.1, take only writes together.
  *
  * One thread at a time.
  */
