@@ -9,7 +9,7 @@
  *     |          +---------- Closed <--------+-------+
  *     |                        |     Closing (ours when the toolstack or
  *     +-- backend starts       |     a clean stop asks for it)
- *                              +--> ended: online = 0, or folder and domain are gone
+ *                              +--> ended: online = 0, or the domain is gone
  */
 #include "backend/interface.h"
 
@@ -275,18 +275,50 @@ static void interface_lose(struct interface *interface, struct store *store)
         state_write(interface, store, KEYS_STATE_INIT_WAIT);
 }
 
+/* /local/domain/<domid> */
+static bool domain_exists(struct store *store, uint32_t domid)
+{
+    char path[KEYS_PATH];
+
+    snprintf(path, sizeof(path), "/local/domain/%u", domid);
+    return store_exists(store, path);
+}
+
+/* A store in which not even our own domain is was restarted, and says nothing of others. */
+static bool guest_gone(const struct interface *interface, struct store *store)
+{
+    return !domain_exists(store, interface->id.domid) &&
+           domain_exists(store, interface->home.domid);
+}
+
+/*
+ * The guest was destroyed while its folder here stays, for no toolstack knows
+ * this class: it would keep the dead domain's memory, and with it the domain.
+ */
+static void interface_bury(struct interface *interface, struct store *store)
+{
+    char guest_dir[KEYS_PATH];
+    unsigned count = 0;
+
+    interface_disconnect(interface);
+    store_remove(store, interface->dir);
+    snprintf(guest_dir, sizeof(guest_dir), "%s", interface->dir);
+    *strrchr(guest_dir, '/') = '\0';
+    char **others = store_list(store, guest_dir, &count);
+    if (others && count == 0)
+        store_remove(store, guest_dir);
+    free(others);
+    log_guest(LOG_INFO, "interface", interface->id.domid, interface->id.handle,
+              "its domain is gone");
+}
+
 /*
  * The folder is gone: that ends the interface only if its domain is gone too, or
  * it was taken offline before. A restarted store is empty as well.
  */
 static bool folder_missing(struct interface *interface, struct store *store)
 {
-    char domain[KEYS_PATH];
-
-    snprintf(domain, sizeof(domain), "/local/domain/%u", interface->home.domid);
-    bool store_empty = !store_exists(store, domain);
-    snprintf(domain, sizeof(domain), "/local/domain/%u", interface->id.domid);
-    if (interface->offline || !interface->link || (!store_empty && !store_exists(store, domain)))
+    if (interface->offline || !interface->link || guest_gone(interface, store))
         return false;
     if (!interface->missing_said)
         log_guest(LOG_WARNING, "interface", interface->id.domid, interface->id.handle,
@@ -366,6 +398,10 @@ bool interface_step(struct interface *interface, struct store *store)
     if (!store_exists(store, interface->dir))
         return folder_missing(interface, store);
     interface->missing_said = false;
+    if (guest_gone(interface, store)) {
+        interface_bury(interface, store);
+        return false;
+    }
     online_read(interface, store);
     tuning_read(interface, store);
     enum keys_state frontend = store_read_state(store, interface->frontend_dir);
