@@ -9,7 +9,7 @@
 #define STEP                                                                                       \
     0.25 /* of the quadrature: errors of 1e-4 at most, where gaps and service hardly vary */
 #define STEPS 60
-#define NEGLIGIBLE 1e-12 /* |E[e^(zU)]| beyond which the integrand is left out */
+#define NEGLIGIBLE (-28) /* ln |E[e^(zU)]| below which the integrand is left out */
 
 /* ---- transforms ---- */
 
@@ -52,15 +52,29 @@ double renewal_third(double mean, double scv)
     return 0.75 * cube * (1 / (p * p) + 1 / ((1 - p) * (1 - p)));
 }
 
+/* The library's logarithm and quotient guard against overflow and lost digits that do not arise
+ * here. */
+static inline double complex logarithm(double complex z)
+{
+    double x = creal(z), y = cimag(z);
+    return CMPLX(0.5 * log(x * x + y * y), atan2(y, x));
+}
+
+static inline double complex inverse(double complex z)
+{
+    return conj(z) / (creal(z) * creal(z) + cimag(z) * cimag(z));
+}
+
 /* ln E[e^(-z S)] for complex z */
 static double complex log_service(double complex z, double mean, double scv)
 {
     if (scv < FIXED)
         return -z * mean;
     if (scv <= 1)
-        return -clog(1 + z * mean * scv) / scv;
+        return -logarithm(1 + z * mean * scv) / scv;
     double p = hyper_split(scv);
-    return clog(p / (1 + z * mean / (2 * p)) + (1 - p) / (1 + z * mean / (2 * (1 - p))));
+    double complex first = p * inverse(1 + z * mean / (2 * p));
+    return logarithm(first + (1 - p) * inverse(1 + z * mean / (2 * (1 - p))));
 }
 
 /* ---- one stream ---- */
@@ -94,17 +108,19 @@ static double decay_of(double rate, double order, double mean, double scv)
  */
 static void pollaczek(double rate, double order, double mean, double scv, struct renewal_wait *ret)
 {
-    double a = ret->decay / 2, none = 0, first = 0, second = 0;
-    for (int i = 0; i < STEPS; i++) {
-        double t = i * STEP, y = a * sinh(t);
-        double complex z = -a + I * y;
-        double complex phi = cexp(log_service(z, mean, scv) - order * clog(1 - z / (order * rate)));
-        if (i > 10 && cabs(phi) < NEGLIGIBLE)
+    double a = ret->decay / 2, none = 0, first = 0, second = 0, grown = 1, growth = exp(STEP);
+    for (int i = 0; i < STEPS; i++, grown *= growth) { /* grown: e^t */
+        double y = a * (grown - 1 / grown) / 2, weight = a * (grown + 1 / grown) / 2 * STEP;
+        double complex z = CMPLX(-a, y), back = inverse(z);
+        double complex log_phi =
+            log_service(z, mean, scv) - order * logarithm(1 - z / (order * rate));
+        if (i > 5 && creal(log_phi) < NEGLIGIBLE)
             break;
-        double complex value = clog(1 - phi) / z * ((i ? 1 : 0.5) * STEP * a * cosh(t));
+        double complex value = logarithm(1 - cexp(log_phi)) * back * (i ? weight : weight / 2);
         none += creal(value);
-        first += creal(value / z);
-        second += creal(value / (z * z));
+        value *= back;
+        first += creal(value);
+        second += creal(value * back);
     }
     ret->above = fmin(1, fmax(0, -expm1(-none / M_PI)));
     ret->mean = fmax(0, -first / M_PI);
