@@ -87,6 +87,13 @@ static void say_unattainable(struct sentence *sentence, const struct track *trac
             worker->utilisation);
         return;
     }
+    if (track->least <= promise->delay) {
+        say_promise(sentence, promise);
+        say(sentence, " could be kept again, by ");
+        say_duration(sentence, track->least);
+        say(sentence, " at the least: not for long enough yet, or by too little, to count on it");
+        return;
+    }
     say(sentence, "no size keeps ");
     say_promise(sentence, promise);
     say(sentence, ": the least is ");

@@ -58,6 +58,7 @@ bool track_policy(struct track *track, const struct config_policy *policy)
         memset(&track->bias[BIAS_PROMISE], 0, sizeof(track->bias[BIAS_PROMISE]));
         verdict_restart(&track->verdict);
         track->expects = false;
+        track->judged = false;
     }
     return !same;
 }

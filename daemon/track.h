@@ -49,6 +49,7 @@ struct track {
     double moved;   /* s, when the sizes last changed */
     bool ignored;   /* what was decided ticks ago is not in force */
     bool attainable;
+    bool judged;             /* `attainable` is about the promise in force, and no other */
     double attainable_since; /* s, that the model calls it so, where `attainable` is not yet */
     double least;            /* s */
 

@@ -34,7 +34,7 @@ extern const struct plan_phase plan_phases[PLAN_PHASES];
  * The promise of the tight guest by the least delay that it can have at its
  * highest rate, where that is lowest; 1.5 would be the most.
  */
-#define PLAN_TIGHT_RATIO 1.4
+#define PLAN_TIGHT_RATIO 1.3
 #define PLAN_IMPOSSIBLE_US 10.0
 #define PLAN_RELAXED_US 10000.0
 
