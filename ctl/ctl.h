@@ -13,6 +13,7 @@ enum ctl_exit {
     CTL_FAILED,    /* it was tried and did not work; a message says why */
     CTL_USAGE,     /* the command line or a file it names is wrong; nothing was done */
     CTL_TIMED_OUT, /* what was waited for did not happen in time */
+    CTL_UNSTABLE = CTL_TIMED_OUT, /* model: the answer is that the queue grows for ever */
 };
 
 /* "xenaggctl: ..." on standard error. Whatever strings it is given, one line, harmless. */
@@ -22,6 +23,7 @@ int ctl_attach(int argc, char **argv);
 int ctl_check_config(int argc, char **argv);
 int ctl_detach(int argc, char **argv);
 int ctl_history(int argc, char **argv);
+int ctl_model(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 
 #endif

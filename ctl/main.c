@@ -16,6 +16,7 @@ static const struct command {
     {"detach", "take it away again, in order", "detach VM|DOMID [OPTION...]", ctl_detach},
     {"check-config", "check a configuration file of xenaggd", "check-config [FILE] [OPTION...]",
      ctl_check_config},
+    {"model", "ask the queueing model; no daemon needed", "model QUESTION [OPTION...]", ctl_model},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

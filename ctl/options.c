@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/duration.h"
@@ -78,6 +79,25 @@ static bool set_number(const struct option_spec *spec, const char *text)
     return false;
 }
 
+void options_list_free(struct option_list *list)
+{
+    free(list->words);
+    *list = (struct option_list){0};
+}
+
+static bool list_add(struct option_list *list, const char *word)
+{
+    const char **words = reallocarray(list->words, list->count + 1, sizeof(*words));
+
+    if (!words) {
+        ctl_error("no memory");
+        return false;
+    }
+    list->words = words;
+    words[list->count++] = word;
+    return true;
+}
+
 static bool set_value(const struct option_spec *spec, const char *text)
 {
     switch (spec->kind) {
@@ -89,6 +109,8 @@ static bool set_value(const struct option_spec *spec, const char *text)
         return true;
     case OPTION_NUMBER:
         return set_number(spec, text);
+    case OPTION_LIST:
+        return list_add(spec->target, text);
     case OPTION_DURATION:
     case OPTION_SPAN:
     case OPTION_INTERVAL:
@@ -104,10 +126,22 @@ static bool interval_follows(const char *next)
     return next && duration_parse(next, &seconds) == 0;
 }
 
-/* One "--name", "--name=value" or "--name value". Words used, or 0 after a message. */
-static int take(const struct option_set *set, const char *word, const char *next)
+/* Words up to the next option. How many were taken, 0 after a message. */
+static int take_list(const struct option_spec *spec, char **words)
 {
-    const char *name = word + 2, *equals = strchr(name, '=');
+    int count = 0;
+
+    while (words[count] && words[count][0] != '-')
+        if (!set_value(spec, words[count++]))
+            return 0;
+    return count;
+}
+
+/* One "--name", "--name=value" or "--name value". Words used, or 0 after a message. */
+/* `rest` follows it and ends in NULL, as argv does. */
+static int take(const struct option_set *set, const char *word, char **rest)
+{
+    const char *next = rest[0], *name = word + 2, *equals = strchr(name, '=');
     const struct option_spec *spec =
         find(set, name, equals ? (size_t)(equals - name) : strlen(name));
 
@@ -124,9 +158,13 @@ static int take(const struct option_set *set, const char *word, const char *next
         *(double *)spec->target = (double)spec->min;
         return 1;
     }
-    if (!next) {
+    if (!next || (spec->kind == OPTION_LIST && next[0] == '-')) {
         ctl_error("%s: --%s needs a value: %s", set->command, spec->name, spec->value);
         return 0;
+    }
+    if (spec->kind == OPTION_LIST) {
+        int count = take_list(spec, rest);
+        return count ? count + 1 : 0;
     }
     return set_value(spec, next) ? 2 : 0;
 }
@@ -158,7 +196,7 @@ bool options_parse(const struct option_set *set, int argc, char **argv,
         if (!only_operands && !strcmp(word, "--")) {
             only_operands = true;
         } else if (!only_operands && !strncmp(word, "--", 2)) {
-            used = take(set, word, i + 1 < argc ? argv[i + 1] : NULL);
+            used = take(set, word, argv + i + 1);
         } else if ((!only_operands && word[0] == '-' && word[1]) || count == set->operands_max) {
             ctl_error("%s: what is '%s'? 'xenaggctl %s --help' shows how to use it", set->command,
                       word, set->command);

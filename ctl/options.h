@@ -15,6 +15,7 @@ enum option_kind {
     OPTION_NUMBER,   /* unsigned long, in [min, max] */
     OPTION_DURATION, /* double, seconds; "250ms" */
     OPTION_SPAN,     /* double, seconds; a duration, also as "10m" or "2d" */
+    OPTION_LIST,     /* struct option_list: one or more words; may be given again */
     OPTION_INTERVAL, /* double, seconds above 0; where the value is left out, `min` seconds */
 };
 
@@ -26,6 +27,13 @@ struct option_spec {
     void *target; /* where it goes; untouched where the option is not given */
     unsigned long min, max;
 };
+
+/* Starts empty; the words are argv's, `words` is freed with options_list_free. */
+struct option_list {
+    const char **words;
+    size_t count;
+};
+void options_list_free(struct option_list *list);
 
 struct option_set {
     const char *command, *operands, *summary; /* operands as the usage shows them, "VM|DOMID" */

@@ -39,7 +39,8 @@ bool writer_wants_colours(FILE *file);
 
 /*
  * `empty`: what people are told where a table stays without rows. A title may
- * be NULL.
+ * be NULL. So may the key of a record or line: programs then find its values
+ * beside the tables, not in an object of their own.
  */
 void writer_table(struct writer *writer, const char *key, const char *title, const char *empty,
                   const struct writer_column *columns, size_t count);

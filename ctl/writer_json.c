@@ -63,6 +63,17 @@ static json_t *table_json(const struct table *table)
     return array;
 }
 
+static int table_add(json_t *root, const struct table *table)
+{
+    json_t *json = table_json(table);
+
+    if (table->key)
+        return json_object_set_new(root, table->key, json);
+    int error = json_is_object(json) ? json_object_update(root, json) : -1;
+    json_decref(json);
+    return error;
+}
+
 static json_t *notes_json(const struct document *document)
 {
     json_t *array = json_array();
@@ -81,8 +92,7 @@ static json_t *document_json(const struct document *document)
     int error = root ? 0 : -1;
 
     for (size_t i = 0; !error && i < document->table_count; i++)
-        error =
-            json_object_set_new(root, document->tables[i].key, table_json(&document->tables[i]));
+        error = table_add(root, &document->tables[i]);
     if (!error && document->note_count)
         error = json_object_set_new(root, "notes", notes_json(document));
     if (!error)

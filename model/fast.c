@@ -52,9 +52,8 @@ static void load_classes(const struct query *query, struct work *w)
     }
 }
 
-/* Of wait and service together, for one stream's own containers. */
-static void own_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
-                        const struct fast_tails *tails, struct tail *ret)
+void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
+                  const struct fast_tails *tails, struct tail *ret)
 {
     double values[STRATA];
     if (queue->exponential) {
@@ -84,7 +83,7 @@ static void fill_answer(const struct query *query, const struct work *w,
         const struct fast_class *class = &w->classes[i];
         double fill[STRATA];
         struct stream_delay *d = &ret->streams[i];
-        own_sojourn(queue, class, w->shares[i].wait, &tails, &own);
+        fast_sojourn(queue, class, w->shares[i].wait, &tails, &own);
         strata_fill(&w->closings[i], fill);
         d->wait_mean = w->shares[i].wait;
         d->service_mean = class->service;

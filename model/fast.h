@@ -5,10 +5,15 @@
 
 #include <stdint.h>
 
+#include "model/fast_queue.h"
 #include "model/method.h"
 
 /* Arguments as method_solve, which has checked the query. 0 or -ENOMEM. */
 int fast_solve(const struct query *query, const struct method_options *options, struct answer *ret,
                uint64_t *ret_phases);
+
+/* Of wait and service together, for the containers of one class, whose mean wait is `wait`. */
+void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
+                  const struct fast_tails *tails, struct tail *ret);
 
 #endif
