@@ -136,7 +136,10 @@ static int peer_connect(const char *dir, uint32_t domid, uint32_t slot)
         return fd;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+    while ((error = connect(fd, (struct sockaddr *)&address, sizeof(address))) < 0 &&
+           errno == EINTR)
+        ;
+    if (error < 0) {
         error = errno == ECONNREFUSED ? -ENOENT : errno == EAGAIN ? -ETIMEDOUT : -errno;
         close(fd);
         return error;
@@ -171,8 +174,10 @@ static int answer_await(int connection)
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof(control)};
-    ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    ssize_t length;
 
+    while ((length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+        ;
     if (length < 0)
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
     int fd = descriptor_take(&message, &control);
@@ -195,9 +200,10 @@ int local_socket_ask(const char *dir, uint32_t domid, uint32_t slot,
 
     if (connection < 0)
         return connection;
-    int fd = send(connection, request, sizeof(*request), MSG_NOSIGNAL) == (ssize_t)sizeof(*request)
-                 ? answer_await(connection)
-                 : -ECONNRESET;
+    ssize_t sent;
+    while ((sent = send(connection, request, sizeof(*request), MSG_NOSIGNAL)) < 0 && errno == EINTR)
+        ;
+    int fd = sent == (ssize_t)sizeof(*request) ? answer_await(connection) : -ECONNRESET;
     if (fd < 0) {
         close(connection);
         return fd;

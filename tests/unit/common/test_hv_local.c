@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tests/unit/common/hv_fixture.h"
@@ -532,6 +533,40 @@ static void signals_are_left_to_the_program(void **state)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+static void interrupted(int signal)
+{
+    (void)signal;
+}
+
+/* Signals, and what the kernel does for io_uring in a thread's name, cut its calls short. */
+static void interruptions_fail_nothing(void **state)
+{
+    struct hv_fixture *f = *state;
+    struct peer guest = peer_start(f->spec, GUEST);
+    const struct itimerval often = {.it_interval.tv_usec = 100, .it_value.tv_usec = 100},
+                           never = {0};
+    struct sigaction action = {.sa_handler = interrupted}; /* without SA_RESTART */
+    uint32_t references[4], port;
+    int errors = 0;
+
+    assert_int_equal(peer_share(&guest, 0, 4, references), 0);
+    assert_int_equal(peer_offer(&guest, 0, &port), 0);
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; i < 2000; i++) {
+        struct hv_pages *pages = NULL;
+        struct hv_channel *channel = NULL;
+        errors += hv_map(f->hv, GUEST, references, 4, NULL, &pages) != 0;
+        errors += hv_channel_bind(f->hv, GUEST, port, &channel) != 0;
+        hv_pages_release(pages);
+        hv_channel_release(channel);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    signal(SIGALRM, SIG_DFL);
+    assert_int_equal(errors, 0);
+    peer_stop(&guest);
+}
+
 static void any_order_of_release_is_fine(void **state)
 {
     struct hv_fixture *f = *state;
@@ -592,6 +627,7 @@ int main(void)
         HV_TEST(numbers_are_unique_among_the_living),
         HV_TEST(references_fit_a_node),
         HV_TEST(signals_are_left_to_the_program),
+        HV_TEST(interruptions_fail_nothing),
         HV_TEST(any_order_of_release_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
