@@ -277,8 +277,9 @@ void packer_flush(struct packer *packer)
 
 uint64_t packer_deadline(const struct packer *packer)
 {
+    /* After that, only room in the ring or another frame is news. */
     if (packer->pending)
-        return packer->closed_ns + PACKER_STALL_NS;
+        return stalled(packer, clock_ns()) ? UINT64_MAX : packer->closed_ns + PACKER_STALL_NS;
     if (packer->builder.count == 0)
         return UINT64_MAX;
     return packer->opened_ns + tuning_load(packer->tuning).timeout_us * 1000ull;
