@@ -87,10 +87,11 @@ int model_wait(int argc, char **argv);
 
 /* The drawing of a curve. */
 struct model_plot {
-    const char *file;  /* ends in .svg or .png */
-    const char *title; /* of the x axis, with its unit */
-    double promise;    /* s */
-    double chosen;     /* place on the x axis, NAN: none */
+    const char *file;   /* ends in .svg or .png */
+    const char *title;  /* of the x axis, with its unit */
+    const char *format; /* of its numbers, as gnuplot takes them; NULL: plain */
+    double promise;     /* s */
+    double chosen;      /* place on the x axis, NAN: none */
     const char *chosen_text;
     const struct model_point *points;
     size_t n;

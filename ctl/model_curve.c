@@ -28,7 +28,7 @@ struct asked {
 
 /* What is varied: for the first stream; the others' sizes follow or stay. */
 struct over {
-    const char *name, *key, *heading, *title;
+    const char *name, *title, *format; /* the last two as in model_plot */
     double (*middle)(const struct asked *asked);
     /* Sets asked->lanes, and the utilisation. 0 or -errno. */
     int (*solve)(struct asked *asked, double x, double *ret_utilisation);
@@ -87,9 +87,9 @@ static int delay_solve(struct asked *asked, double x, double *ret_utilisation)
 }
 
 static const struct over overs[] = {
-    {"size", "size", "SIZE", "packets per container", size_middle, size_solve},
-    {"rate", "rate", "RATE", "packets per second", rate_middle, rate_solve},
-    {"delay", "promise_s", "PROMISE", "delay promised (s)", delay_middle, delay_solve},
+    {"size", "packets per container", NULL, size_middle, size_solve},
+    {"rate", "packets per second", "%.1s%c", rate_middle, rate_solve},
+    {"delay", "delay promised", "%.0s %cs", delay_middle, delay_solve},
 };
 
 static bool parse(int argc, char **argv, struct asked *asked, int *ret_exit)
@@ -263,6 +263,7 @@ static int draw(const struct asked *asked)
     bool over_delay = !strcmp(asked->over->name, "delay");
     struct model_plot plot = {.file = asked->plot,
                               .title = asked->over->title,
+                              .format = asked->over->format,
                               .promise = over_delay ? NAN : asked->question.delay,
                               .chosen = asked->over->middle(asked),
                               .chosen_text = chosen,

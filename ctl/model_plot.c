@@ -34,14 +34,27 @@ struct unit {
     double seconds;
 };
 
+/* What is beyond, close to where the queue becomes unstable, would flatten all the rest. */
+static double top(const struct model_plot *plot)
+{
+    double longest = 0, least = INFINITY;
+
+    for (size_t i = 0; i < plot->n; i++)
+        if (isfinite(plot->points[i].delay)) {
+            longest = fmax(longest, plot->points[i].delay);
+            least = fmin(least, plot->points[i].delay);
+        }
+    double enough = 3 * (isfinite(plot->promise) ? fmax(plot->promise, least) : least);
+    if (!isfinite(plot->promise) || plot->sizes)
+        enough = fmax(enough, 2 * longest);
+    return 1.1 * fmax(fmin(longest, enough), isfinite(plot->promise) ? plot->promise : 0);
+}
+
 /* In which the longest time drawn is a number that people like to read. */
 static struct unit unit_for(const struct model_plot *plot)
 {
-    double longest = isfinite(plot->promise) ? plot->promise : 0;
+    double longest = top(plot);
 
-    for (size_t i = 0; i < plot->n; i++)
-        if (isfinite(plot->points[i].delay))
-            longest = fmax(longest, plot->points[i].delay);
     if (longest < 10e-3)
         return (struct unit){"us", 1e-6};
     return longest < 10 ? (struct unit){"ms", 1e-3} : (struct unit){"s", 1};
@@ -61,10 +74,8 @@ static void put_data(FILE *file, const struct model_plot *plot, double unit)
     fprintf(file, "$points << END\n");
     for (size_t i = 0; i < plot->n; i++) {
         const struct model_point *p = &plot->points[i];
-        if (!isfinite(p->delay)) {
-            fprintf(file, "%.9g NaN NaN NaN NaN NaN\n", p->x);
+        if (!isfinite(p->delay))
             continue;
-        }
         double fill = p->fill / unit, wait = fill + p->wait / unit;
         fprintf(file, "%.9g %.9g %.9g %.9g %.9g %.9g\n", p->x, fill, wait, wait + p->service / unit,
                 p->delay / unit, p->size);
@@ -86,7 +97,7 @@ static void put_marks(FILE *file, const struct model_plot *plot, double unit)
                 "set label ",
                 plot->chosen, plot->chosen);
         put_quoted(file, plot->chosen_text);
-        fprintf(file, " at first %.9g,graph 0.04 offset 0.6,0 front\n", plot->chosen);
+        fprintf(file, " at first %.9g,graph 0.06 offset 0.6,0 front\n", plot->chosen);
     }
 }
 
@@ -96,9 +107,12 @@ static void put_head(FILE *file, const struct model_plot *plot, struct unit unit
             ends_in(plot->file, ".svg") ? "svg noenhanced" : "pngcairo noenhanced");
     put_quoted(file, plot->file);
     fprintf(file,
-            "\nset grid\nset key top left\nset yrange [0:*]\nset xlabel '%s'\n"
+            "\nset grid\nset key outside top center horizontal\nset xrange [0:*]\nset yrange "
+            "[0:%.9g]\nset xlabel '%s'\n"
             "set ylabel 'delay (%s)'\n",
-            plot->title, unit.name);
+            top(plot) / unit.seconds, plot->title, unit.name);
+    if (plot->format)
+        fprintf(file, "set format x '%s'\n", plot->format);
     if (plot->sizes)
         fprintf(file, "set y2label 'packets per container'\nset y2range [0:*]\nset y2tics\n"
                       "set ytics nomirror\n");

@@ -16,6 +16,7 @@ static struct {
     const char *text;
     unsigned long number;
     double duration, interval, span;
+    struct option_list list;
 } given;
 
 static const struct option_spec specs[] = {
@@ -24,6 +25,7 @@ static const struct option_spec specs[] = {
     {"number", OPTION_NUMBER, "N", "a number", &given.number, 2, 9},
     {"duration", OPTION_DURATION, "D", "a duration", &given.duration, 0, 0},
     {"interval", OPTION_INTERVAL, "[D]", "a duration, or one second", &given.interval, 1, 0},
+    {"list", OPTION_LIST, "W", "words", &given.list, 0, 0},
     {"span", OPTION_SPAN, "D", "a long duration", &given.span, 0, 0},
 };
 static const struct option_set set = {.command = "try",
@@ -97,6 +99,21 @@ static void test_span(void **state)
         assert_int_equal(parse((const char *[WORDS]){"try", "a", bad[i]}), CTL_USAGE);
 }
 
+static void test_list(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse((const char *[WORDS]){"try", "a", "--list", "b", "c", "--flag", "--list=d"}), -1);
+    assert_true(given.flag);
+    assert_string_equal(operands[0], "a");
+    assert_int_equal(given.list.count, 3);
+    assert_string_equal(given.list.words[1], "c");
+    assert_string_equal(given.list.words[2], "d");
+    options_list_free(&given.list);
+    assert_int_equal(parse((const char *[WORDS]){"try", "a", "--list"}), CTL_USAGE);
+    assert_int_equal(parse((const char *[WORDS]){"try", "a", "--list", "--flag"}), CTL_USAGE);
+}
+
 static void test_operands(void **state)
 {
     (void)state;
@@ -133,7 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_interval),
         cmocka_unit_test(test_span),      cmocka_unit_test(test_operands),
-        cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_help),
+        cmocka_unit_test(test_list),      cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,6 +139,26 @@ static void test_line(void **state)
     }
 }
 
+/* Without a key, a record's values stand beside the tables. */
+static void test_no_key(void **state)
+{
+    (void)state;
+    char *text;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    struct writer *writer = writer_new(WRITER_JSON_LINES);
+
+    writer_record(writer, NULL, NULL, columns, 1);
+    writer_row(writer);
+    writer_text(writer, "a");
+    writer_table(writer, "rest", NULL, NULL, columns, 1);
+    assert_int_equal(writer_print(writer, file, false), 0);
+    fclose(file);
+    assert_string_equal(text, "{\"vm\":\"a\",\"rest\":[]}\n");
+    free(text);
+    writer_free(writer);
+}
+
 static void test_json_not_utf8(void **state)
 {
     (void)state;
@@ -212,13 +232,10 @@ static void test_full_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_people),
-        cmocka_unit_test(test_people_colours),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_line),
-        cmocka_unit_test(test_json_not_utf8),
-        cmocka_unit_test(test_print_twice),
-        cmocka_unit_test(test_long_names_are_cut),
+        cmocka_unit_test(test_people),      cmocka_unit_test(test_people_colours),
+        cmocka_unit_test(test_json),        cmocka_unit_test(test_line),
+        cmocka_unit_test(test_no_key),      cmocka_unit_test(test_json_not_utf8),
+        cmocka_unit_test(test_print_twice), cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_full_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
