@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Draws the figures of docs/model-validation.md: bench-figures RESULTS.json
+ * Draws the figures of docs/model-validation.md: bench-figures RESULTS.json [FIGURE...]
  *
  * Run from the top folder. Data go beside RESULTS.json, drawings (SVG) to
  * docs/img. Takes some minutes; XENAGG_BENCH_SCALE scales the simulations.
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 struct figures {
     char folder[512]; /* for data */
     double scale;
+    double containers; /* to simulate for a point */
     FILE *data;
 };
 
@@ -75,7 +77,7 @@ static struct answer ask(const struct figures *figures, enum method method,
 {
     struct query query = {stream, 1, NULL, 0};
     struct answer answer = {.streams = ret_delay};
-    struct method_options options = {.seed = 1, .containers = (uint64_t)(figures->scale * 4e6)};
+    struct method_options options = {.seed = 1, .containers = (uint64_t)figures->containers};
     if (method_solve(method, &query, &options, &answer, NULL)) {
         answer.wait.mean = NAN;
         *ret_delay = (struct stream_delay){.delay_mean = NAN, .delay_p99 = NAN};
@@ -107,7 +109,8 @@ static void figure_rate(struct figures *figures)
     }
     draw(figures, "rate",
          "set xlabel 'packets/s of each of four guests, thousands'\n"
-         "set ylabel 'mean delay of a packet, us'\nset logscale x\nset yrange [0:700]\n"
+         "set ylabel 'mean delay of a packet, us'\nset logscale x\nset xrange [20:2000]\nset "
+         "yrange [0:700]\n"
          "plot FILE using 1:2 with lines dt 2 title 'published, without timeouts', "
          "FILE using 1:3 with lines title 'published, with timeouts', "
          "FILE using 1:4 with lines lw 2 title 'fast, with timeouts', "
@@ -156,6 +159,7 @@ static void figure_size(struct figures *figures)
 static void figure_wait(struct figures *figures)
 {
     data_open(figures, "wait");
+    figures->containers = figures->scale * 5e7; /* busy queues are slow to tell their mean */
     for (double rho = 0.1; rho < 0.96; rho += 0.05) {
         struct stream stream = {rho * 4 / 3, 4, INFINITY, 3, {1, 1, 0}};
         static const enum method methods[] = {METHOD_SIM, METHOD_EXACT, METHOD_FAST,
@@ -269,7 +273,7 @@ static void plant_points(struct figures *figures, uint32_t index)
 static void figure_plant(struct figures *figures)
 {
     data_open(figures, "plant");
-    for (uint32_t i = 0; i < 120; i++)
+    for (uint32_t i = 0; i < 60; i++)
         plant_points(figures, i);
     draw(figures, "plant",
          "set xlabel 'mean delay, loop simulated, us'\nset ylabel 'mean delay, forecast, us'\n"
@@ -278,6 +282,26 @@ static void figure_plant(struct figures *figures)
          "FILE using 3:4 with points pt 6 ps 0.6 title 'forwarding through a guest', "
          "x with lines lc 'black' notitle, 0.9*x with lines lc 'black' dt 3 title '10 % off', "
          "1.1*x with lines lc 'black' dt 3 notitle");
+}
+
+static const struct {
+    const char *name;
+    void (*make)(struct figures *figures);
+} all_figures[] = {{"rate", figure_rate},
+                   {"size", figure_size},
+                   {"wait", figure_wait},
+                   {"errors", figure_errors},
+                   {"plant", figure_plant}};
+
+#define N_FIGURES (sizeof(all_figures) / sizeof(all_figures[0]))
+
+/* All, unless some are named. */
+static bool wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc <= 2;
 }
 
 int main(int argc, char **argv)
@@ -295,11 +319,11 @@ int main(int argc, char **argv)
     }
     snprintf(figures.folder, sizeof(figures.folder), "%s", dirname(path));
     free(path);
-    figure_rate(&figures);
-    figure_size(&figures);
-    figure_wait(&figures);
-    figure_errors(&figures);
-    figure_plant(&figures);
+    for (size_t i = 0; i < N_FIGURES; i++)
+        if (wanted(all_figures[i].name, argc, argv)) {
+            figures.containers = figures.scale * 4e6;
+            all_figures[i].make(&figures);
+        }
     FILE *results = argc > 1 ? fopen(argv[1], "w") : NULL;
     if (results) {
         fprintf(results, "{\"figures\": 5, \"scale\": %g}\n", figures.scale);
