@@ -2,455 +2,45 @@
 #include "model/dimension.h"
 
 #include <errno.h>
-#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/closing.h"
-#include "model/plant.h"
-#include "model/stream.h"
-
-/* The guard may close this share of the containers at the present rate. */
-#define GUARD_SHARE 0.3
-/* ... and this one where a guest forwards: a short container breaks up a burst. */
-#define GUARD_SHARE_FORWARDED 0.05
-/* From this share of tx packets on, tx containers are made for forwarded bursts. */
-#define FORWARDER_SHARE 0.9
-#define KEPT(delay, promise) ((delay) <= (promise) * (1 + 1e-9))
-#define SWEEPS_MAX 60
-
-/* All that is known of one worker's thread while sizes are sought. */
-struct state {
-    const struct end_costs *worker;
-    const struct guest_load *guests;
-    size_t n;
-    struct guest_lanes *lanes;
-    struct fast_class *classes;
-    struct fast_share *shares;
-    struct fast_queue queue;
-    double setup;
-    struct plant_weather weather;
-    double residual; /* sum r (s^2 + v): what the upper wait grows with */
-    double work;     /* the utilisation of the sizes chosen so far in this sweep */
-    double given_up; /* guests whose promise no size keeps */
-};
-
-static double class_residual(const struct fast_class *c)
-{
-    return c->rate * c->count * (c->service * c->service + c->service_var);
-}
-
-static double class_work(const struct fast_class *c)
-{
-    return c->rate * c->count * c->service;
-}
-
-static int state_create(const struct end_costs *worker, const struct guest_load *guests, size_t n,
-                        struct state *ret)
-{
-    struct state s = {.worker = worker, .guests = guests, .n = n};
-    s.lanes = calloc(n + 1, sizeof(*s.lanes));
-    s.classes = calloc(PLANT_CLASSES(n), sizeof(*s.classes));
-    s.shares = calloc(PLANT_CLASSES(n), sizeof(*s.shares));
-    if (!s.lanes || !s.classes || !s.shares) {
-        free(s.lanes);
-        free(s.classes);
-        free(s.shares);
-        return -ENOMEM;
-    }
-    plant_read_class(worker, guests, n, &s.classes[0]);
-    s.weather.late = worker->timer_late;
-    *ret = s;
-    return 0;
-}
-
-static void state_destroy(struct state *s)
-{
-    free(s->lanes);
-    free(s->classes);
-    free(s->shares);
-}
-
-static void state_set(struct state *s, size_t i, const struct guest_lanes *lanes)
-{
-    s->lanes[i] = *lanes;
-    plant_guest_classes(s->worker, lanes, &s->classes[PLANT_PUBLISH(i)],
-                        &s->classes[PLANT_TAKE(i)]);
-}
-
-/* The worker with the lanes as they are now. */
-static void state_solve(struct state *s)
-{
-    struct plant_events events = {0, 0};
-    s->residual = s->work = 0;
-    for (size_t c = 0; c < PLANT_CLASSES(s->n); c++) {
-        s->residual += class_residual(&s->classes[c]);
-        s->work += class_work(&s->classes[c]);
-    }
-    for (size_t i = 0; i < s->n; i++)
-        plant_worker_events(&s->guests[i], &s->lanes[i], &events);
-    fast_queue_solve(s->classes, PLANT_CLASSES(s->n), &s->queue, s->shares);
-    s->setup = plant_setup(s->worker, &events);
-    s->weather.wait = s->queue.stable ? s->queue.virtual_wait : 0;
-    s->weather.late = plant_late(s->worker, events.arrivals, fmin(1, s->queue.utilisation));
-}
-
-static struct worker_view state_view(const struct state *s, size_t i, double scale)
-{
-    return (struct worker_view){
-        .read = s->queue.virtual_wait * scale + s->setup,
-        .publish = s->shares[PLANT_PUBLISH(i)].wait * scale + s->setup,
-        .take = s->shares[PLANT_TAKE(i)].wait * scale + s->setup,
-        .decay = s->queue.decay / scale,
-        .busy = s->queue.utilisation,
-    };
-}
-
-static void state_worker(const struct state *s, struct worker_forecast *ret)
-{
-    ret->stable = s->queue.stable;
-    ret->utilisation = s->queue.utilisation;
-    ret->container_rate = 0;
-    for (size_t i = 0; i < s->n; i++)
-        ret->container_rate +=
-            s->lanes[i].lane[DIRECTION_RX].containers + s->lanes[i].lane[DIRECTION_TX].containers;
-}
-
-int plant_forecast(const struct end_costs *worker, const struct guest_load *guests,
-                   const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
-                   struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
-{
-    struct state s;
-    int r = plant_check(worker, guests, n);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        for (enum direction d = 0; r == 0 && d < DIRECTION_COUNT; d++)
-            r = plant_check_size(&sizes[i][d]);
-    if (r == 0)
-        r = state_create(worker, guests, n, &s);
-    if (r < 0)
-        return r;
-    /* Once more with the waits that came out: they move what guests forward. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < n; i++) {
-            struct guest_lanes lanes;
-            plant_lanes(worker, &guests[i], sizes[i], &s.weather, &lanes);
-            state_set(&s, i, &lanes);
-        }
-        state_solve(&s);
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct worker_view view = state_view(&s, i, 1);
-        plant_guest(worker, &guests[i], &s.lanes[i], &view, &ret_guests[i]);
-    }
-    state_worker(&s, ret_worker);
-    state_destroy(&s);
-    return 0;
-}
+#include "model/plant_worker.h"
+#include "model/search.h"
 
 /*
- * A guest's sizes while one number, the packets of its leading lane, is varied.
- * `lead` is varied itself; `follow` (if any) goes with it.
+ * All guests meet one worker, and all that they do to each other goes through
+ * its wait. So one number is sought: the wait w that, when every guest takes
+ * the largest sizes that keep its promise at w, is the wait these sizes make.
+ * The least such w has the largest sizes.
  */
-struct quest {
-    struct state *state;
-    size_t guest;
-    struct lane_size size[DIRECTION_COUNT];
-    bool varies[DIRECTION_COUNT];
-    enum direction lead;
-    uint32_t min, max;        /* of the leading lane */
-    double ratio;             /* follower's packets for each of the leader's */
-    double share;             /* of containers that the guard may close */
-    bool both;                /* the promise is on all of the guest, not this lane */
-    double work, residual;    /* of the worker without this guest */
-    struct guest_lanes lanes; /* of the last trial */
-    struct guest_forecast forecast;
-    double wait; /* s, the worker's virtual wait in the last trial */
-};
+#define ROUNDS 60 /* times that all guests are looked at, at most */
+#define ROUNDS_MANY 48
+#define FEW 16        /* guests: for those the sizes are exact */
+#define HOLD 0.01     /* sizes that stand stay unless they can grow by more */
+#define CALM_LOAD 0.6 /* utilisation from which there may be a second, better answer */
 
-static const struct guest_load *quest_load(const struct quest *q)
-{
-    return &q->state->guests[q->guest];
-}
-
-static uint32_t ceiling_of(const struct guest_load *g, enum direction d)
-{
-    uint32_t most = closing_size(g->limits.packets_max, g->limits.bytes_max, g->packet_bytes[d]);
-    return most > g->limits.packets_min ? most : g->limits.packets_min;
-}
-
-static uint32_t within(uint32_t low, double value, uint32_t high)
-{
-    return value <= low ? low : value >= high ? high : (uint32_t)value;
-}
-
-static double clamp_timeout(const struct guest_load *g, double timeout)
-{
-    return fmax(g->limits.timeout_min, fmin(g->limits.timeout_max, timeout));
-}
-
-static double late_of(const struct quest *q, enum direction d)
-{
-    return d == DIRECTION_RX ? q->state->weather.late : quest_load(q)->costs.timer_late;
-}
-
-/*
- * The shortest timeout that closes no more than `share` of the containers of
- * Poisson packets: a quantile of the Erlang time to fill one (Wilson and
- * Hilferty), less the time by which the timer will be late.
- */
-static double guard_timeout(const struct quest *q, enum direction d, uint32_t packets)
-{
-    const struct guest_load *g = quest_load(q);
-    double n = packets - 1.0, late = late_of(q, d);
-    if (packets <= 1 || !(g->rate[d] > 0))
-        return g->limits.timeout_min;
-    double root = 1 - 1 / (9 * n) + gsl_cdf_ugaussian_Qinv(q->share) / (3 * sqrt(n));
-    return clamp_timeout(g, n / g->rate[d] * root * root * root - late);
-}
-
-/* Share of the guest's tx packets that came in as rx. */
-static double forwarded_share(const struct guest_load *g)
-{
-    double rx = g->rate[DIRECTION_RX], tx = g->rate[DIRECTION_TX];
-    return tx > 0 ? fmin(1, g->forwarded * rx / tx) : 0;
-}
-
-static bool forwards(const struct guest_load *g)
-{
-    return forwarded_share(g) >= FORWARDER_SHARE;
-}
-
-/*
- * A forwarded burst leaves as it came if it completes a container; if it does
- * not, waiting for the next burst would cost a whole gap. So the timeout is
- * just long enough not to cut a burst up while it is read.
- */
-static double burst_timeout(const struct quest *q, uint32_t packets)
-{
-    const struct guest_load *g = quest_load(q);
-    return clamp_timeout(g, 2 * packets * (g->costs.read + g->costs.unload_packet));
-}
-
-static void quest_place(struct quest *q, enum direction d, uint32_t packets)
-{
-    const struct guest_load *g = quest_load(q);
-    q->size[d].packets = packets;
-    q->size[d].timeout =
-        d == DIRECTION_TX && forwards(g) ? burst_timeout(q, packets) : guard_timeout(q, d, packets);
-}
-
-/* Puts `packets` into the leading lane and what follows from it into the other. */
-static void quest_set(struct quest *q, uint32_t packets)
-{
-    const struct guest_load *g = quest_load(q);
-    enum direction other = !q->lead;
-    quest_place(q, q->lead, packets);
-    if (q->varies[other])
-        quest_place(q, other,
-                    within(g->limits.packets_min, q->ratio * packets + 0.5, ceiling_of(g, other)));
-}
-
-/* The promised delay with the sizes as they stand. */
-static double quest_delay(struct quest *q)
-{
-    struct state *s = q->state;
-    struct fast_class own[2];
-    plant_lanes(s->worker, quest_load(q), q->size, &s->weather, &q->lanes);
-    plant_guest_classes(s->worker, &q->lanes, &own[0], &own[1]);
-    double work = q->work + class_work(&own[0]) + class_work(&own[1]);
-    double residual = q->residual + class_residual(&own[0]) + class_residual(&own[1]);
-    /* The wait of the whole solution, moved as the upper wait moves with this guest. */
-    double upper = s->queue.upper, scale = 1;
-    if (work >= 1)
-        scale = INFINITY;
-    else if (upper > 0)
-        scale = residual / (2 * (1 - work)) / upper;
-    struct worker_view view = state_view(s, q->guest, scale);
-    q->wait = view.read;
-    plant_guest(s->worker, quest_load(q), &q->lanes, &view, &q->forecast);
-    return q->both ? q->forecast.promised : q->forecast.lane_promised[q->lead];
-}
-
-static double quest_try(struct quest *q, uint32_t packets)
-{
-    quest_set(q, packets);
-    return quest_delay(q);
-}
-
-/* Largest size in [low, high) that keeps the promise, `low` keeping it and `high` not. */
-static uint32_t quest_between(struct quest *q, double promise, uint32_t low, double delay_low,
-                              uint32_t high, double delay_high)
-{
-    bool halve = false;
-    while (high - low > 1) {
-        double at = (promise - delay_low) / (delay_high - delay_low);
-        if (halve || !isfinite(delay_high) || !(at > 0 && at < 1))
-            at = 0.5;
-        uint32_t middle = within(low + 1, low + at * (high - low), high - 1);
-        double delay = quest_try(q, middle);
-        uint32_t width = high - low;
-        if (KEPT(delay, promise)) {
-            low = middle;
-            delay_low = delay;
-        } else {
-            high = middle;
-            delay_high = delay;
-        }
-        halve = high - low > width / 2;
-    }
-    return low;
-}
-
-/* The best of the sizes tried so far. */
-struct least {
-    uint32_t packets;
-    double delay, cost;
-};
-
-/* The cost of a size: its delay, and what it makes `others` guests wait. */
-static double least_try(struct quest *q, uint32_t packets, double others, struct least *least)
-{
-    double delay = quest_try(q, packets), cost = delay + others * q->wait;
-    if (!(cost < INFINITY)) /* unstable: downhill is towards larger sizes */
-        return 1e30 / packets;
-    if (cost < least->cost)
-        *least = (struct least){.packets = packets, .delay = delay, .cost = cost};
-    return cost;
-}
-
-/*
- * The size of least cost, which is U-shaped in the size: golden section over
- * its logarithm. Stops early at a delay that keeps `enough`.
- */
-static void quest_least(struct quest *q, double others, double enough, struct least *ret)
-{
-    const double golden = 0.61803398874989485;
-    struct least least = {.packets = q->max, .delay = INFINITY, .cost = INFINITY};
-    double a = log(q->min), b = log(q->max + 0.999);
-    double x = b - golden * (b - a), y = a + golden * (b - a);
-    (void)least_try(q, q->max, others, &least);
-    (void)least_try(q, q->min, others, &least);
-    double at_x = least_try(q, within(q->min, exp(x), q->max), others, &least);
-    double at_y = least_try(q, within(q->min, exp(y), q->max), others, &least);
-    while (!KEPT(least.delay, enough) && b - a > 0.02 && exp(b) - exp(a) > 0.7) {
-        if (at_x <= at_y) {
-            b = y;
-            y = x;
-            at_y = at_x;
-            x = b - golden * (b - a);
-            at_x = least_try(q, within(q->min, exp(x), q->max), others, &least);
-        } else {
-            a = x;
-            x = y;
-            at_x = at_y;
-            y = a + golden * (b - a);
-            at_y = least_try(q, within(q->min, exp(y), q->max), others, &least);
-        }
-    }
-    *ret = least;
-}
-
-/* Sizes without a promise, or with no need to look: as large as may be. */
-static void quest_largest(struct quest *q)
-{
-    quest_set(q, q->max);
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-        if (q->varies[d] && !(d == DIRECTION_TX && forwards(quest_load(q))))
-            q->size[d].timeout = quest_load(q)->limits.timeout_max;
-    quest_delay(q);
-}
-
-/* The smallest size allowed takes too long to fill: then the timeout has to do it. */
-static bool quest_shorten(struct quest *q, double promise)
-{
-    const struct guest_load *g = quest_load(q);
-    double low = g->limits.timeout_min, high;
-    quest_set(q, q->min);
-    high = fmax(q->size[q->lead].timeout, low);
-    for (int i = 0; i <= 20; i++) {
-        double middle = i == 0 ? low : (low + high) / 2;
-        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-            if (q->varies[d])
-                q->size[d].timeout = fmin(middle, q->size[d].timeout);
-        q->size[q->lead].timeout = middle;
-        bool kept = KEPT(quest_delay(q), promise);
-        if (i == 0 && !kept)
-            return false;
-        if (i > 0 && kept)
-            low = middle;
-        else if (i > 0)
-            high = middle;
-    }
-    q->size[q->lead].timeout = low;
-    quest_delay(q);
-    return true;
-}
-
-/*
- * Where the ceiling leaves room, a longer timeout lets containers still fill
- * when the rate falls; at most so long that a lone packet keeps the promise.
- */
-static void quest_relax(struct quest *q, double promise)
-{
-    const struct guest_load *g = quest_load(q);
-    const struct delay_parts *parts = &q->forecast.mean[q->lead];
-    double guard = q->size[q->lead].timeout;
-    double now = q->both ? q->forecast.promised : q->forecast.lane_promised[q->lead];
-    double room = promise - now + parts->fill;
-    double trickle = clamp_timeout(g, room - late_of(q, q->lead));
-    if ((q->lead == DIRECTION_TX && forwards(g)) || trickle <= guard)
-        return;
-    q->size[q->lead].timeout = trickle;
-    if (KEPT(quest_delay(q), promise))
-        return;
-    q->size[q->lead].timeout = guard;
-    quest_delay(q);
-}
-
-/* Largest sizes that keep the promise, else those of the least delay (false). */
-static bool quest_solve(struct quest *q, bool gave_up, uint32_t start, enum sizing_reason *ret)
-{
-    double promise = quest_load(q)->promise.delay, delay_max, delay;
-    struct least least;
-    *ret = SIZING_CEILING;
-    if (isinf(promise)) {
-        quest_largest(q);
-        return true;
-    }
-    delay_max = quest_try(q, q->max);
-    if (KEPT(delay_max, promise)) {
-        quest_relax(q, promise);
-        return true;
-    }
-    *ret = SIZING_PROMISE;
-    least.packets = within(q->min, start, q->max);
-    delay = gave_up ? INFINITY : quest_try(q, least.packets);
-    if (!KEPT(delay, promise)) {
-        quest_least(q, gave_up ? fmax(0, q->state->given_up - 1) : 0, gave_up ? 0 : promise,
-                    &least);
-        delay = least.delay;
-    }
-    if (KEPT(delay, promise)) {
-        quest_try(q, quest_between(q, promise, least.packets, delay, q->max, delay_max));
-        return true;
-    }
-    if (q->min > 1 && quest_shorten(q, promise))
-        return true;
-    delay = quest_try(q, least.packets);
-    *ret = isfinite(delay) ? SIZING_UNATTAINABLE : SIZING_UNSTABLE;
-    return false;
-}
-
-/* What one guest's sizes are found from, and what was found. */
+/* One guest's sizes, and how they came about. */
 struct plan {
-    bool free[DIRECTION_COUNT]; /* neither fixed nor silent */
-    bool tied;                  /* both lanes in one quest */
-    bool gave_up;               /* its promise was found impossible: not tried again */
-    bool kept;
-    enum sizing_reason reason;
+    bool free[DIRECTION_COUNT];     /* neither fixed nor silent */
+    bool tied;                      /* both lanes go together */
+    bool given_up[DIRECTION_COUNT]; /* no size of that (leading) lane keeps the promise */
+    enum search_result result[DIRECTION_COUNT];
     struct lane_size size[DIRECTION_COUNT];
 };
+
+struct joint {
+    struct plant_worker worker;
+    struct plan *plans, *kept; /* n each: being tried, the best so far */
+    size_t n;
+    double given_up; /* lanes that were, at the last trial */
+    double residual; /* s: wait * (1 - utilisation), nearly constant */
+    double tolerance, hold;
+    int rounds; /* left */
+};
+
+/* ---- one guest ---- */
 
 /*
  * A silent lane: the first packets shall neither wait for more that may not
@@ -458,17 +48,17 @@ struct plan {
  */
 static struct lane_size silent_size(const struct guest_load *g, enum direction d)
 {
-    return (struct lane_size){.packets = ceiling_of(g, d), .timeout = g->limits.timeout_min};
+    return (struct lane_size){.packets = search_ceiling(g, d), .timeout = g->limits.timeout_min};
 }
 
 static struct lane_size largest_size(const struct guest_load *g, enum direction d)
 {
-    return (struct lane_size){.packets = ceiling_of(g, d), .timeout = g->limits.timeout_max};
+    return (struct lane_size){.packets = search_ceiling(g, d), .timeout = g->limits.timeout_max};
 }
 
 static void plan_init(struct plan *p, const struct guest_load *g, const struct sizing *before)
 {
-    *p = (struct plan){.reason = SIZING_PROMISE};
+    *p = (struct plan){0};
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         p->free[d] = !g->fixed[d] && g->rate[d] > 0;
         if (g->fixed[d])
@@ -481,227 +71,390 @@ static void plan_init(struct plan *p, const struct guest_load *g, const struct s
             p->size[d] = largest_size(g, d);
     }
     bool both = p->free[DIRECTION_RX] && p->free[DIRECTION_TX];
-    p->tied = both && (g->promise.scope == SCOPE_FORWARDING || forwards(g));
-    if (!p->free[DIRECTION_RX] && !p->free[DIRECTION_TX])
-        p->reason = g->fixed[DIRECTION_RX] || g->fixed[DIRECTION_TX] ? SIZING_FIXED : SIZING_SILENT;
+    p->tied = both && (g->promise.scope == SCOPE_FORWARDING || search_forwards(g));
+}
+
+/* Whether this lane is one whose size is looked for. */
+static bool plan_leads(const struct plan *p, enum direction d)
+{
+    return p->free[d] && !(p->tied && d == DIRECTION_TX);
+}
+
+static void plan_take(struct plan *p, const struct search *s)
+{
+    p->size[s->lead] = s->size[s->lead];
+    if (s->tied)
+        p->size[!s->lead] = s->size[!s->lead];
+}
+
+/* ---- all of them at a given wait ---- */
+
+/* The largest sizes for all that can keep their promise; notes who cannot. */
+static void joint_keep(struct joint *j, double wait, bool sticky)
+{
+    j->given_up = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        struct plan *p = &j->plans[i];
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+            struct search s;
+            if (!plan_leads(p, d))
+                continue;
+            if (!(sticky && p->given_up[d])) {
+                search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
+                p->result[d] = search_largest(&s, p->size[d].packets, j->tolerance, j->hold);
+                p->given_up[d] = p->result[d] == SEARCH_NONE;
+                if (!p->given_up[d]) {
+                    plan_take(p, &s);
+                    plant_worker_set(&j->worker, i, &s.lanes);
+                }
+            }
+            j->given_up += p->given_up[d];
+        }
+    }
 }
 
 /*
- * The lane that both sizes follow from where they are tied: the busier one,
- * so that the other can be as small as it should.
+ * The others: where delay + price * (share of the worker's time) is least. The
+ * price is what a share of its time adds to the waits of all that have given
+ * up: with wait = residual / (1 - utilisation), d wait / d utilisation = wait^2 / residual.
  */
-static enum direction plan_lead(const struct guest_load *g)
+static void joint_settle(struct joint *j, double wait, bool sticky)
 {
-    return forwards(g) || g->rate[DIRECTION_RX] >= g->rate[DIRECTION_TX] ? DIRECTION_RX
-                                                                         : DIRECTION_TX;
+    double price = j->residual > 0 ? j->given_up * wait * wait / j->residual : 0;
+    for (size_t i = 0; i < j->n; i++)
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+            struct plan *p = &j->plans[i];
+            struct search s;
+            if (!plan_leads(p, d) || !p->given_up[d])
+                continue;
+            search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
+            search_cheapest(&s, price, sticky ? p->size[d].packets : 0);
+            plan_take(p, &s);
+            plant_worker_set(&j->worker, i, &s.lanes);
+        }
 }
 
-static void quest_init(struct quest *q, struct state *s, size_t i, const struct plan *p,
-                       enum direction lead)
+/* The wait that the lanes as they are make. */
+static double joint_made(struct joint *j)
 {
-    const struct guest_load *g = &s->guests[i];
-    double rx = g->rate[DIRECTION_RX], tx = g->rate[DIRECTION_TX];
-    *q = (struct quest){.state = s, .guest = i, .lead = lead};
-    memcpy(q->size, p->size, sizeof(q->size));
-    q->varies[lead] = true;
-    q->varies[!lead] = p->tied;
-    q->min = g->limits.packets_min;
-    q->max = ceiling_of(g, lead);
-    q->ratio = p->tied && !forwards(g) ? fmin(tx / rx, rx / tx) : 1;
-    q->share = g->forwarded > 0 && lead == DIRECTION_RX ? GUARD_SHARE_FORWARDED : GUARD_SHARE;
-    q->both = p->tied || g->promise.scope == SCOPE_FORWARDING;
-    q->work = s->work - class_work(&s->classes[PLANT_PUBLISH(i)]) -
-              class_work(&s->classes[PLANT_TAKE(i)]);
-    q->residual = s->residual - class_residual(&s->classes[PLANT_PUBLISH(i)]) -
-                  class_residual(&s->classes[PLANT_TAKE(i)]);
+    plant_worker_solve(&j->worker);
+    if (j->worker.queue.stable)
+        j->residual = j->worker.queue.upper * (1 - j->worker.queue.utilisation);
+    return plant_worker_wait(&j->worker);
 }
 
-static bool near(uint32_t a, uint32_t b, double tolerance)
+/* The same for the plans, whatever was tried before. */
+static double joint_solve(struct joint *j)
 {
-    return fabs((double)a - b) <= tolerance * fmax(a, b);
+    for (size_t i = 0; i < j->n; i++)
+        plant_worker_size(&j->worker, i, j->plans[i].size);
+    return joint_made(j);
 }
 
-/* Takes what the quest found, unless it only differs from what is by less than `hold`. */
-static bool plan_take(struct plan *p, const struct quest *q, double hold)
+static double joint_try(struct joint *j, double wait, bool sticky)
 {
-    bool changed = false;
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-        bool same =
-            near(p->size[d].packets, q->size[d].packets, hold) &&
-            fabs(p->size[d].timeout - q->size[d].timeout) <= (hold + 1e-9) * p->size[d].timeout;
-        changed |= q->varies[d] && !same;
+    joint_keep(j, wait, sticky);
+    if (j->given_up > 0)
+        joint_settle(j, wait, sticky);
+    return joint_made(j);
+}
+
+/* ---- the wait that agrees with itself ---- */
+
+struct root {
+    double low, high;       /* below `low` sizes make more wait than was given, at `high` less */
+    double at_low, at_high; /* the waits made */
+};
+
+static void plans_save(struct joint *j)
+{
+    memcpy(j->kept, j->plans, j->n * sizeof(*j->plans));
+}
+
+static bool joint_given_up(const struct joint *j)
+{
+    for (size_t i = 0; i < j->n; i++)
+        if (j->plans[i].given_up[DIRECTION_RX] || j->plans[i].given_up[DIRECTION_TX])
+            return true;
+    return false;
+}
+
+static double root_next(const struct joint *j, const struct root *r, int round)
+{
+    double above = 1 + j->tolerance / 2, next;
+    if (!isfinite(r->high)) /* from below: the wait made, which is still too little */
+        return isfinite(r->at_low) ? fmax(r->at_low * above, r->low * (1.1 + 0.2 * round))
+                                   : 4 * r->low;
+    next = r->at_high * above; /* from above */
+    if (round % 3 != 2 && next > r->low && next < r->high)
+        return next;
+    return r->low > 0 ? sqrt(r->low * r->high) : 0.3 * r->high;
+}
+
+enum found { FOUND_NONE, FOUND_ROOT, FOUND_JUMP };
+
+/*
+ * Leaves the plans of the smallest wait found that is not less than what they
+ * make. A jump: they make clearly less, as some guests give up just there.
+ */
+static enum found joint_root(struct joint *j, double start, bool sticky)
+{
+    struct root r = {.high = INFINITY};
+    double wait = start;
+    for (int round = 0; j->rounds > 0; round++, j->rounds--) {
+        double made = joint_try(j, wait, sticky);
+        if (made <= wait) {
+            r.high = wait;
+            r.at_high = made;
+            plans_save(j);
+            if (made >= wait * (1 - j->tolerance))
+                break;
+        } else {
+            r.low = wait > 0 ? wait : made / 2;
+            r.at_low = made;
+        }
+        if (isfinite(r.high) && r.high - r.low <= 2 * j->tolerance * r.high)
+            break;
+        j->hold = 0;
+        wait = root_next(j, &r, round);
     }
-    if (changed)
-        memcpy(p->size, q->size, sizeof(p->size));
-    return changed;
+    if (isinf(r.high))
+        return FOUND_NONE;
+    memcpy(j->plans, j->kept, j->n * sizeof(*j->plans));
+    joint_solve(j);
+    bool less = r.at_high < r.high * (1 - 3 * j->tolerance);
+    return less && joint_given_up(j) ? FOUND_JUMP : FOUND_ROOT;
 }
 
-/* Moves only part of the way: sizes that the shares drive to and fro come to rest. */
-static void plan_damp(struct plan *p, const struct plan *before)
+static void joint_largest(struct joint *j)
 {
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-        double middle = sqrt((double)p->size[d].packets * before->size[d].packets);
-        p->size[d].packets = (uint32_t)middle;
-        p->size[d].timeout = sqrt(p->size[d].timeout * before->size[d].timeout);
-    }
-}
-
-/* Puts a plan's sizes into the running sums. */
-static void plan_apply(const struct plan *p, struct state *s, size_t i)
-{
-    struct guest_lanes lanes;
-    struct fast_class *publish = &s->classes[PLANT_PUBLISH(i)];
-    struct fast_class *take = &s->classes[PLANT_TAKE(i)];
-    s->work -= class_work(publish) + class_work(take);
-    s->residual -= class_residual(publish) + class_residual(take);
-    plant_lanes(s->worker, &s->guests[i], p->size, &s->weather, &lanes);
-    state_set(s, i, &lanes);
-    s->work += class_work(publish) + class_work(take);
-    s->residual += class_residual(publish) + class_residual(take);
-}
-
-/* New sizes for guest i, the others' staying. Returns whether they changed. */
-static bool plan_improve(struct plan *p, struct state *s, size_t i, int sweep, double hold)
-{
-    struct plan before = *p;
-    enum direction lead = plan_lead(&s->guests[i]);
-    bool changed = false, kept = true;
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-        struct quest q;
-        enum sizing_reason reason;
-        if (!p->free[d] || (p->tied && d != lead))
-            continue;
-        quest_init(&q, s, i, p, d);
-        if (!quest_solve(&q, p->gave_up, p->size[d].packets, &reason))
-            kept = false;
-        /* The lane that is bound by the promise explains the guest's sizes. */
-        if (!changed || reason != SIZING_CEILING)
-            p->reason = reason;
-        if (plan_take(p, &q, hold))
-            changed = true;
-    }
-    p->kept = kept;
-    if (!kept && !p->gave_up) {
-        p->gave_up = true;
-        s->given_up++;
-    }
-    if (changed && sweep > 8)
-        plan_damp(p, &before);
-    if (changed)
-        plan_apply(p, s, i);
-    return changed;
-}
-
-/* All free lanes as large as allowed: where a cold or an unstable start begins. */
-static void plans_largest(struct state *s, struct plan *plans)
-{
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < j->n; i++)
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-            if (plans[i].free[d])
-                plans[i].size[d] = largest_size(&s->guests[i], d);
-        plan_apply(&plans[i], s, i);
+            if (j->plans[i].free[d])
+                j->plans[i].size[d] = largest_size(&j->worker.guests[i], d);
+}
+
+/* Promises still hold with what the last solution says of each guest's own wait? */
+static bool joint_holds(struct joint *j)
+{
+    double wait = plant_worker_wait(&j->worker);
+    for (size_t i = 0; i < j->n; i++) {
+        const struct plan *p = &j->plans[i];
+        const struct guest_load *g = &j->worker.guests[i];
+        struct worker_view view = plant_worker_view(&j->worker, i, wait);
+        struct guest_forecast f;
+        plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_PROMISED, &f);
+        bool kept = !g->fixed[DIRECTION_RX] && !g->fixed[DIRECTION_TX];
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            kept &= !(plan_leads(p, d) && p->given_up[d]);
+        if (kept && f.promised > g->promise.delay * 1.0005)
+            return false;
     }
-    state_solve(s);
+    return true;
+}
+
+/*
+ * A lower wait that agrees with itself, too: sizes are larger there. First a
+ * look at what sizes would make that are larger by what they would then have to fill.
+ */
+static bool joint_may_be_lower(struct joint *j, double now, double lower)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        struct plan p = j->plans[i];
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+            const struct guest_load *g = &j->worker.guests[i];
+            double more = p.size[d].packets + 2 * g->rate[d] * (now - lower);
+            if (p.free[d]) {
+                p.size[d].timeout *= more / p.size[d].packets;
+                p.size[d].packets = (uint32_t)fmin(more, search_ceiling(g, d));
+            }
+        }
+        plant_worker_size(&j->worker, i, p.size);
+    }
+    return joint_made(j) <= lower * 1.2;
+}
+
+static void joint_look_lower(struct joint *j)
+{
+    double now = plant_worker_wait(&j->worker), lower = 0.6 * now;
+    struct plan *before = NULL;
+    if (j->worker.queue.utilisation < CALM_LOAD)
+        return;
+    if (joint_may_be_lower(j, now, lower))
+        before = malloc(j->n * sizeof(*before));
+    if (before) {
+        memcpy(before, j->plans, j->n * sizeof(*before));
+        if (joint_try(j, lower, false) <= lower) {
+            joint_root(j, lower, false);
+            free(before);
+            return;
+        }
+        memcpy(j->plans, before, j->n * sizeof(*before));
+        free(before);
+    }
+    joint_solve(j);
 }
 
 /* The timer alone may cost too much: then the first packets leave one by one. */
-static void plans_hurry_silent(struct state *s, struct plan *plans)
+static void joint_hurry_silent(struct joint *j)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const struct guest_load *g = &s->guests[i];
-        struct worker_view view = state_view(s, i, 1);
+    for (size_t i = 0; i < j->n; i++) {
+        const struct guest_load *g = &j->worker.guests[i];
+        struct plan *p = &j->plans[i];
+        struct worker_view view = plant_worker_view(&j->worker, i, plant_worker_wait(&j->worker));
         struct guest_forecast f;
-        plant_guest(s->worker, g, &s->lanes[i], &view, &f);
+        plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_PROMISED, &f);
+        if (f.promised <= g->promise.delay)
+            continue;
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-            if (!plans[i].free[d] && !g->fixed[d] && !KEPT(f.promised, g->promise.delay))
-                plans[i].size[d].packets = g->limits.packets_min;
-        plan_apply(&plans[i], s, i);
+            if (!p->free[d] && !g->fixed[d])
+                p->size[d].packets = g->limits.packets_min;
+        plant_worker_size(&j->worker, i, p->size);
     }
 }
 
-static void plans_solve(struct state *s, struct plan *plans, bool warm)
+/* From the sizes that stand. False: not all promises can be kept from here. */
+static bool joint_find_warm(struct joint *j)
 {
-    for (size_t i = 0; i < s->n; i++)
-        plan_apply(&plans[i], s, i);
-    state_solve(s);
-    if (!s->queue.stable) {
-        warm = false;
-        plans_largest(s, plans);
-    }
-    bool changed = s->queue.stable;
-    for (int sweep = 0; changed && sweep < SWEEPS_MAX; sweep++) {
-        /* What stands is kept if it is as good as right; a change settles exactly. */
-        double hold = warm && sweep == 0 ? 0.01 : sweep > 20 ? 0.005 : 0;
-        changed = false;
-        for (size_t i = 0; i < s->n; i++)
-            if (plan_improve(&plans[i], s, i, sweep, hold))
-                changed = true;
-        state_solve(s);
-    }
-    plans_hurry_silent(s, plans);
+    double wait = joint_solve(j);
+    if (isinf(wait))
+        return false;
+    j->hold = HOLD;
+    if (joint_root(j, wait * (1 + j->tolerance / 2), false) != FOUND_ROOT || joint_given_up(j))
+        return false;
+    joint_look_lower(j);
+    return true;
 }
 
-/* The least promised delay that any size gives guest i, the others' staying. */
-static double plan_least(const struct plan *p, struct state *s, size_t i, double promised)
+/*
+ * From the largest sizes, whatever stands: the same question always gets the
+ * same answer, also where promises compete for what there is.
+ */
+static void joint_find_cold(struct joint *j)
 {
-    double worst = 0;
-    enum direction lead = plan_lead(&s->guests[i]);
+    plant_worker_forget(&j->worker);
+    for (size_t i = 0; i < j->n; i++)
+        memset(j->plans[i].given_up, 0, sizeof(j->plans[i].given_up));
+    j->hold = j->given_up = j->residual = 0;
+    joint_largest(j);
+    double wait = joint_solve(j);
+    if (isinf(wait))
+        return; /* not even the largest containers are enough */
+    enum found found = joint_root(j, wait * (1 + j->tolerance / 2), false);
+    if (found == FOUND_JUMP)
+        found = joint_root(j, plant_worker_wait(&j->worker), true);
+    if (found == FOUND_NONE) {
+        joint_largest(j);
+        joint_solve(j);
+    }
+}
+
+static void joint_find(struct joint *j, bool warm)
+{
+    int rounds = j->rounds;
+    if (!warm || !joint_find_warm(j)) {
+        j->rounds = rounds;
+        joint_find_cold(j);
+    }
+    for (int i = 0; i < 2 && j->worker.queue.stable && !joint_holds(j); i++) {
+        double now = plant_worker_wait(&j->worker) * (1 + j->tolerance);
+        j->hold = 0;
+        j->rounds = 4;
+        joint_root(j, now, true);
+    }
+    if (j->worker.queue.stable)
+        joint_hurry_silent(j);
+}
+
+/* ---- what comes out ---- */
+
+static double least_delay(struct joint *j, size_t i, double promised)
+{
+    const struct plan *p = &j->plans[i];
+    double wait = plant_worker_wait(&j->worker), worst = 0;
     bool any = false;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-        struct quest q;
-        struct least least;
-        if (!p->free[d] || (p->tied && d != lead))
+        struct search s;
+        if (!plan_leads(p, d))
             continue;
-        quest_init(&q, s, i, p, d);
-        quest_least(&q, 0, 0, &least);
-        worst = fmax(worst, least.delay);
+        search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
+        worst = fmax(worst, search_least(&s));
         any = true;
     }
     return any ? fmin(worst, promised) : promised;
 }
 
-static void plan_report(const struct plan *p, struct state *s, size_t i, struct sizing *ret)
+static enum sizing_reason reason_of(const struct plan *p, const struct guest_load *g)
 {
-    const struct guest_load *g = &s->guests[i];
-    struct worker_view view = state_view(s, i, 1);
+    enum sizing_reason reason = SIZING_CEILING;
+    if (!p->free[DIRECTION_RX] && !p->free[DIRECTION_TX])
+        return g->fixed[DIRECTION_RX] || g->fixed[DIRECTION_TX] ? SIZING_FIXED : SIZING_SILENT;
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (plan_leads(p, d) && p->result[d] != SEARCH_CEILING)
+            reason = SIZING_PROMISE;
+    return reason;
+}
+
+static void report(struct joint *j, size_t i, struct sizing *ret)
+{
+    const struct plan *p = &j->plans[i];
+    const struct guest_load *g = &j->worker.guests[i];
+    struct worker_view view = plant_worker_view(&j->worker, i, plant_worker_wait(&j->worker));
     memcpy(ret->size, p->size, sizeof(ret->size));
-    plant_guest(s->worker, g, &s->lanes[i], &view, &ret->forecast);
-    ret->attainable = ret->forecast.promised <= g->promise.delay * 1.001 && s->queue.stable;
+    plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_ALL, &ret->forecast);
+    ret->attainable = j->worker.queue.stable && ret->forecast.promised <= g->promise.delay * 1.001;
     ret->least = ret->forecast.promised;
-    if (s->queue.stable)
-        ret->least = plan_least(p, s, i, ret->forecast.promised);
-    ret->reason = p->reason;
-    if (!s->queue.stable || isinf(ret->forecast.promised))
+    if (j->worker.queue.stable)
+        ret->least = least_delay(j, i, ret->forecast.promised);
+    ret->reason = reason_of(p, g);
+    if (!j->worker.queue.stable || isinf(ret->forecast.promised))
         ret->reason = SIZING_UNSTABLE;
-    else if (!ret->attainable && p->reason != SIZING_FIXED)
+    else if (!ret->attainable && ret->reason != SIZING_FIXED)
         ret->reason = SIZING_UNATTAINABLE;
+}
+
+static int joint_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
+                      struct joint *ret)
+{
+    struct joint j = {.n = n, .tolerance = n <= FEW ? 1e-3 : 1e-2};
+    j.rounds = n <= FEW ? ROUNDS : ROUNDS_MANY;
+    j.plans = calloc(n + 1, sizeof(*j.plans));
+    j.kept = calloc(n + 1, sizeof(*j.kept));
+    int r = j.plans && j.kept ? plant_worker_init(costs, guests, n, &j.worker) : -ENOMEM;
+    if (r < 0) {
+        free(j.plans);
+        free(j.kept);
+        return r;
+    }
+    *ret = j;
+    return 0;
+}
+
+static void joint_free(struct joint *j)
+{
+    plant_worker_free(&j->worker);
+    free(j->plans);
+    free(j->kept);
 }
 
 int dimension_worker(const struct end_costs *worker, const struct guest_load *guests, size_t n,
                      struct sizing *sizings, struct worker_forecast *ret_worker)
 {
-    struct state s;
+    struct joint j;
     bool warm = true;
     int r = plant_check(worker, guests, n);
+    if (r == 0)
+        r = joint_init(worker, guests, n, &j);
     if (r < 0)
         return r;
-    struct plan *plans = calloc(n + 1, sizeof(*plans));
-    if (!plans)
-        return -ENOMEM;
-    r = state_create(worker, guests, n, &s);
-    if (r < 0) {
-        free(plans);
-        return r;
-    }
     for (size_t i = 0; i < n; i++) {
-        plan_init(&plans[i], &guests[i], &sizings[i]);
+        plan_init(&j.plans[i], &guests[i], &sizings[i]);
         warm &= sizings[i].size[DIRECTION_RX].packets > 0;
     }
-    plans_solve(&s, plans, warm);
+    joint_find(&j, warm);
     for (size_t i = 0; i < n; i++)
-        plan_report(&plans[i], &s, i, &sizings[i]);
-    state_worker(&s, ret_worker);
-    state_destroy(&s);
-    free(plans);
+        report(&j, i, &sizings[i]);
+    plant_worker_forecast(&j.worker, ret_worker);
+    joint_free(&j);
     return 0;
 }

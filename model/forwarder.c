@@ -5,13 +5,15 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #define WARM_UP 8
-#define BURSTS 64     /* measured */
+#define BURSTS 48     /* measured */
 #define BUDGET 100e-6 /* s that a visit takes at most, as the loop has it */
 #define BATCH 64      /* packets that a visit reads at most */
 #define QUEUE 64      /* runs of packets waiting in the port */
 #define STEPS_MAX 20000
+#define SEEN 256 /* outgoing containers remembered */
 
 /* Packets that came one after the other, `apart` seconds from each other. */
 struct run {
@@ -40,6 +42,11 @@ struct replay {
     double containers, short_ones, packets, packets2, gaps, gaps2;
     double ring_packets, ring;
     double out_packets, port_time, fill_time, publish_time, time2;
+    /* Each outgoing container's forwarded packets, and their time in the guest, mean. */
+    struct {
+        double time, packets;
+    } seen[SEEN];
+    int n_seen;
 };
 
 /* u-quantile of Erlang(n, rate), Wilson and Hilferty's approximation. */
@@ -120,6 +127,10 @@ static void replay_publish(struct replay *r, bool is_short)
         r->publish_time += n * took;
         double mean = n > 0 ? r->now + took - r->left / n : 0;
         r->time2 += n * mean * mean;
+        if (n > 0 && r->n_seen < SEEN) {
+            r->seen[r->n_seen].time = mean;
+            r->seen[r->n_seen++].packets = n;
+        }
     }
     r->last_closed = r->now;
     r->open = r->forwarded = r->left = r->read = 0;
@@ -209,7 +220,36 @@ static void replay_sleep(struct replay *r)
     r->now = wake;
 }
 
-static void summarise(const struct replay *r, struct forwarder *ret)
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b; /* `time` comes first */
+    return (x > y) - (x < y);
+}
+
+/* What was seen, cut where the percentiles that people ask for are. */
+static void law_of_seen(struct replay *r, struct forwarder *ret)
+{
+    static const double edges[FORWARDER_LAW] = {0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1};
+    double total = 0, reached = 0;
+    qsort(r->seen, (size_t)r->n_seen, sizeof(r->seen[0]), compare);
+    for (int i = 0; i < r->n_seen; i++)
+        total += r->seen[i].packets;
+    for (int cut = 0, i = 0; cut < FORWARDER_LAW; cut++) {
+        double until = edges[cut] * total, sum = 0, weight = 0;
+        while (i < r->n_seen && reached < until * (1 - 1e-12)) {
+            double part = fmin(r->seen[i].packets, until - reached);
+            sum += part * r->seen[i].time;
+            weight += part;
+            reached += part;
+            r->seen[i].packets -= part;
+            i += r->seen[i].packets <= 1e-9 * total;
+        }
+        ret->weights[cut] = total > 0 ? weight / total : cut == 0;
+        ret->values[cut] = weight > 0 ? sum / weight : 0;
+    }
+}
+
+static void summarise(struct replay *r, struct forwarder *ret)
 {
     double out = fmax(r->out_packets, 1e-9), closed = fmax(r->containers, 1e-9);
     double rate = r->load->share * r->load->arrivals->rate + r->load->singles;
@@ -220,7 +260,7 @@ static void summarise(const struct replay *r, struct forwarder *ret)
         .port = r->port_time / out,
         .fill = r->fill_time / out,
         .publish = r->publish_time / out,
-        .beyond = fmax(0, r->time2 / out - mean * mean),
+        .var = fmax(0, r->time2 / out - mean * mean),
         .packets = packets,
         .packets_var = fmax(0, r->packets2 / closed - packets * packets),
         .containers = rate / packets,
@@ -228,6 +268,8 @@ static void summarise(const struct replay *r, struct forwarder *ret)
         .timeout_share = r->short_ones / closed,
     };
     ret->packets_met = fmin(r->size, packets + ret->packets_var / packets);
+    if (r->load->law)
+        law_of_seen(r, ret);
 }
 
 void forwarder_solve(const struct forwarder_load *load, const struct end_costs *costs,

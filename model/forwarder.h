@@ -10,6 +10,8 @@
 #ifndef XENAGG_MODEL_FORWARDER_H
 #define XENAGG_MODEL_FORWARDER_H
 
+#include <stdbool.h>
+
 #include "model/closing.h"
 #include "model/dimension.h"
 
@@ -19,7 +21,10 @@ struct forwarder_load {
     double singles;                     /* packets/s of the guest's own, beside them */
     double jitter;                      /* s, mean wait by which containers come later, >= 0 */
     double apart;                       /* s, at least, between two of them */
+    bool law;                           /* values[] and weights[] are wanted */
 };
+
+#define FORWARDER_LAW 8
 
 /* Means over the forwarded packets, and what the outgoing containers are like. */
 struct forwarder {
@@ -27,7 +32,9 @@ struct forwarder {
     double port;    /* s, from leaving the incoming container to having been read */
     double fill;    /* s, until the outgoing container closes */
     double publish; /* s, its publication */
-    double beyond;  /* s^2, variance of port + fill + publish over the packets */
+    /* port + fill + publish as a law, if wanted: values in s, rising, and their weights. */
+    double values[FORWARDER_LAW], weights[FORWARDER_LAW];
+    double var;                               /* s^2, its variance */
     double packets, packets_var, packets_met; /* of outgoing containers */
     double containers;                        /* outgoing/s */
     double gap_scv;

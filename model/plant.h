@@ -45,6 +45,14 @@ void plant_lanes(const struct end_costs *worker, const struct guest_load *guest,
                  struct guest_lanes *ret);
 
 /*
+ * The same where only the size in `direction` has changed since `lanes` were
+ * made, and nothing is forwarded.
+ */
+void plant_lane(const struct end_costs *worker, const struct guest_load *guest,
+                const struct lane_size size[DIRECTION_COUNT], const struct plant_weather *weather,
+                enum direction direction, struct guest_lanes *lanes);
+
+/*
  * How late a deadline is seen, mean, at an end that `arrivals`/s wake up and
  * that works the share `busy` of its time: only a sleeper needs the timer, and
  * something else may wake it before.
@@ -79,20 +87,41 @@ double plant_setup(const struct end_costs *costs, const struct plant_events *eve
 
 /* What guest i meets at the worker. */
 struct worker_view {
-    double read;    /* s, a packet's wait until it is read begins */
+    double read;    /* s, a packet's wait until it is read begins, mean */
     double publish; /* s, the same for the packet that completes a container */
     double take;    /* s, a tx container's wait for the worker */
     double decay;   /* 1/s, of the tail of these waits */
-    double busy;    /* the worker's utilisation */
+    double setup;   /* s, mean wait for the worker's wake-up, on top of each */
 };
 
-/* The guest's own forecast. INFINITY where the guest or the worker is unstable. */
+/* What of a promise is wanted: percentiles cost more than all the rest. */
+enum plant_wanted {
+    PLANT_LANE_RX = 1 << DIRECTION_RX, /* lane_promised[] */
+    PLANT_LANE_TX = 1 << DIRECTION_TX,
+    PLANT_PROMISED = 4, /* promised */
+    PLANT_ALL = PLANT_LANE_RX | PLANT_LANE_TX | PLANT_PROMISED
+};
+
+/*
+ * The guest's own forecast. INFINITY where the guest or the worker (a view of
+ * INFINITY) is unstable. Of the promise, what is not `wanted` is left 0.
+ */
 void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
                  const struct guest_lanes *lanes, const struct worker_view *view,
-                 struct guest_forecast *ret);
+                 enum plant_wanted wanted, struct guest_forecast *ret);
 
 /* 0 or -EINVAL: every number finite and in its range. */
 int plant_check(const struct end_costs *worker, const struct guest_load *guests, size_t n);
 int plant_check_size(const struct lane_size *size);
+
+/* ---- shared by the files of this module ---- */
+
+/* share a + (1 - share) b, also where the one without share is infinite. */
+double plant_mix(double share, double a, double b);
+/* Packets that come at once, for an index of dispersion. */
+double plant_burst(double dispersion);
+/* Work per container: a fixed part that varies, and a part per packet. */
+struct fast_class plant_container(const struct lane *lane, double fixed, double per_packet,
+                                  double scv);
 
 #endif

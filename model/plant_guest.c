@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/plant.h"
+
+#include <math.h>
+
+#include "model/percentile.h"
+
+enum guest_class { GUEST_READ, GUEST_PUBLISH, GUEST_TAKE, GUEST_CLASSES };
+
+/* Waits for the guest's own thread, means. */
+struct guest_queue {
+    bool stable;
+    double found;                /* s, a Poisson arrival's */
+    double waits[GUEST_CLASSES]; /* s, of each class's own */
+    double decay;                /* 1/s */
+    double setup;                /* s, what its sleeping adds */
+};
+
+/*
+ * A forwarded packet is read right after its container was unloaded, so that
+ * its read is part of that container's work.
+ */
+static void guest_classes(const struct guest_load *guest, const struct guest_lanes *lanes,
+                          struct fast_class ret[GUEST_CLASSES])
+{
+    const struct end_costs *costs = &guest->costs;
+    const struct lane *rx = &lanes->lane[DIRECTION_RX];
+    double tx_rate = guest->rate[DIRECTION_TX], forwarded = lanes->forwarded * tx_rate;
+    double burst = guest->forwarded > 0 ? 1 : plant_burst(guest->dispersion[DIRECTION_TX]);
+    ret[GUEST_READ] = (struct fast_class){.rate = fmax(0, tx_rate - forwarded) / burst,
+                                          .count = 1,
+                                          .gap_scv = 1,
+                                          .service = costs->read * burst};
+    ret[GUEST_PUBLISH] = plant_container(&lanes->lane[DIRECTION_TX], costs->publish,
+                                         costs->publish_packet, costs->scv);
+    double back = guest->rate[DIRECTION_RX] > 0 ? forwarded / guest->rate[DIRECTION_RX] : 0;
+    ret[GUEST_TAKE] =
+        plant_container(rx, costs->unload, costs->unload_packet + back * costs->read, costs->scv);
+}
+
+/*
+ * Three classes, and a small part of the delay: two moments (Kraemer and
+ * Langenbach-Belz), and less of it for the evenly spaced, as in fast_queue.
+ */
+static void guest_waits(const struct fast_class classes[GUEST_CLASSES], struct guest_queue *ret)
+{
+    double work = 0, work2 = 0, gaps = 0, var = 0, less[GUEST_CLASSES], by_work = 0;
+    for (int i = 0; i < GUEST_CLASSES; i++) {
+        const struct fast_class *c = &classes[i];
+        double s2 = c->service * c->service;
+        work += c->rate * c->service;
+        work2 += c->rate * s2;
+        gaps += c->rate * s2 * c->gap_scv;
+        var += c->rate * c->service_var;
+    }
+    *ret = (struct guest_queue){.stable = work < 1, .decay = INFINITY};
+    if (!(work > 0) || !(work < 1))
+        return;
+    double ca = gaps / work2, cs = var / work2, residual = (work2 + var) / 2, mean = 0;
+    if (ca + cs > 1e-12)
+        mean = (gaps + var) / (2 * (1 - work)) *
+               exp(-2 * (1 - work) * (1 - ca) * (1 - ca) / (3 * work * (ca + cs)));
+    ret->found = work * mean + residual;
+    ret->decay = 2 * (1 - work) / (gaps + var + 1e-9 * work2);
+    for (int i = 0; i < GUEST_CLASSES; i++) {
+        const struct fast_class *c = &classes[i];
+        double share = c->rate * c->service / work, even = 1 - c->gap_scv;
+        less[i] = even > 0 && share > 0 ? even * c->service * pow(fmin(1, share), 1 - work) : 0;
+        by_work += share * less[i];
+    }
+    for (int i = 0; i < GUEST_CLASSES; i++) {
+        double below = by_work > 0 ? (ret->found - mean) * less[i] / by_work : 0;
+        ret->waits[i] = fmax(0, ret->found - below);
+    }
+}
+
+/* ---- a direction's parts: their means, and what is needed for a percentile ---- */
+
+/*
+ * Delay = scale * (fill wait) + rest: the first packets of a container wait
+ * longest for its closing, and are the first to be unloaded.
+ */
+struct way {
+    struct delay_parts mean;
+    double fill_scale;
+    struct rest rest;                  /* without the fill wait */
+    const struct forwarder *forwarded; /* instead of guest wait, fill and publication */
+};
+
+static void add_up(struct delay_parts *parts)
+{
+    parts->total = parts->port + parts->fill + parts->publish + parts->ring + parts->unload;
+}
+
+/* Parts that every container meets: publication at one end, wait and unloading at the other. */
+static void way_container(struct way *way, const struct lane *lane, const struct end_costs *from,
+                          const struct end_costs *to, double wait, double decay, double setup)
+{
+    double last = to->unload_packet * lane->packets_met; /* the container's last packet */
+    double middle = to->unload_packet * (lane->packets_met + 1) / 2;
+    way->mean.publish = from->publish + from->publish_packet * lane->packets_met;
+    way->mean.ring = wait + setup;
+    way->mean.unload = to->unload + middle;
+    double sooner = lane->fill_mean > 0 ? (last - middle) / lane->fill_mean : 1;
+    way->fill_scale = fmax(0, 1 - sooner);
+    rest_add(&way->rest, rest_service(from->publish, from->scv));
+    rest_add(&way->rest, rest_service(to->unload, to->scv));
+    rest_add(&way->rest, rest_wait(wait, decay));
+    rest_add(&way->rest, rest_wakeup(to->wakeup, setup));
+}
+
+/* The port's part, and the fill wait as it comes out between arrivals at the port. */
+static void way_port(struct way *way, const struct lane *lane, const struct end_costs *costs,
+                     double burst, double read, double complete, double decay, double setup)
+{
+    way->mean.port = read + setup + costs->read * (burst + 1) / 2;
+    /* The packet that completes the container may wait less or more than this one did. */
+    way->mean.fill = fmax(0, lane->fill_mean + complete - read);
+    rest_add(&way->rest, rest_wait(complete, decay));
+    rest_add(&way->rest, rest_wakeup(costs->wakeup, setup));
+}
+
+/* All means are in the parts; the rest is what is left of them without the fill wait. */
+static void way_finish(struct way *way, const struct lane *lane)
+{
+    add_up(&way->mean);
+    double fill = way->forwarded ? 0 : way->fill_scale * lane->fill_mean;
+    double guest = way->forwarded ? way->mean.port + way->mean.fill + way->mean.publish : 0;
+    way->rest.mean = fmax(0, way->mean.total - fill - guest);
+}
+
+static void way_rx(const struct end_costs *worker, const struct guest_load *guest,
+                   const struct guest_lanes *lanes, const struct worker_view *view,
+                   const struct guest_queue *queue, struct way *ret)
+{
+    const struct lane *lane = &lanes->lane[DIRECTION_RX];
+    double wait = queue->waits[GUEST_TAKE], setup = queue->setup;
+    if (lanes->forwarded > 0) { /* as replayed, its wake-up included */
+        wait = plant_mix(fmin(1, 2 * lanes->forwarded), lanes->replayed.ring, wait + setup);
+        setup = fmin(setup, wait);
+        wait -= setup;
+    }
+    *ret = (struct way){0};
+    way_port(ret, lane, worker, plant_burst(guest->dispersion[DIRECTION_RX]), view->read,
+             view->publish, view->decay, view->setup);
+    way_container(ret, lane, worker, &guest->costs, wait, queue->decay, setup);
+    way_finish(ret, lane);
+}
+
+/* Packets that start in the guest. */
+static void way_own(const struct end_costs *worker, const struct guest_load *guest,
+                    const struct guest_lanes *lanes, const struct worker_view *view,
+                    const struct guest_queue *queue, struct way *ret)
+{
+    struct lane lane = lanes->lane[DIRECTION_TX];
+    double burst = guest->forwarded > 0 ? 1 : plant_burst(guest->dispersion[DIRECTION_TX]);
+    if (lanes->forwarded > 0)
+        lane.fill_mean = lane.law.fill_mean;
+    *ret = (struct way){0};
+    way_port(ret, &lane, &guest->costs, burst, queue->found, queue->waits[GUEST_PUBLISH],
+             queue->decay, queue->setup);
+    way_container(ret, &lane, &guest->costs, worker, view->take, view->decay, view->setup);
+    way_finish(ret, &lane);
+}
+
+/* Packets that the guest forwards, from having left their rx container. */
+static void way_forwarded(const struct end_costs *worker, const struct guest_load *guest,
+                          const struct guest_lanes *lanes, const struct worker_view *view,
+                          struct way *ret)
+{
+    const struct lane *lane = &lanes->lane[DIRECTION_TX];
+    const struct forwarder *f = &lanes->replayed;
+    *ret = (struct way){.forwarded = f};
+    way_container(ret, lane, &guest->costs, worker, view->take, view->decay, view->setup);
+    ret->mean.port = f->port;
+    ret->mean.fill = f->fill;
+    ret->mean.publish = f->publish;
+    way_finish(ret, lane);
+}
+
+static double way_percentile(const struct way *way, const struct lane *lane, double p)
+{
+    if (way->forwarded)
+        return percentile_values(way->forwarded->values, way->forwarded->weights, FORWARDER_LAW,
+                                 way->rest, p);
+    return percentile_fill(&lane->law, way->fill_scale, way->rest, p);
+}
+
+/* First one way, then the other: the first's fill wait by its law, all else by its moments. */
+static double ways_percentile(const struct way *rx, const struct way *tx,
+                              const struct guest_lanes *lanes, double p)
+{
+    struct rest rest = rx->rest;
+    const struct closing_law *law = &lanes->lane[DIRECTION_TX].law;
+    double var = 0;
+    if (tx->forwarded)
+        var = tx->forwarded->var;
+    else if (law->size > 1) /* about uniform from 0 to twice its mean */
+        var = tx->fill_scale * tx->fill_scale * law->fill_mean * law->fill_mean / 3;
+    rest_add(&rest, (struct rest){tx->mean.total, tx->rest.var + var});
+    return percentile_fill(&lanes->lane[DIRECTION_RX].law, rx->fill_scale, rest, p);
+}
+
+/* ---- the guest ---- */
+
+static void mix_parts(double share, const struct delay_parts *a, struct delay_parts *b)
+{
+    b->port = plant_mix(share, a->port, b->port);
+    b->fill = plant_mix(share, a->fill, b->fill);
+    b->publish = plant_mix(share, a->publish, b->publish);
+    b->ring = plant_mix(share, a->ring, b->ring);
+    b->unload = plant_mix(share, a->unload, b->unload);
+    add_up(b);
+}
+
+/* The ways that a guest's promise is about. */
+struct ways {
+    const struct way *rx, *tx;
+    double tx_mean; /* s, of the packets that count */
+};
+
+static void lanes_promised(const struct guest_load *guest, const struct guest_lanes *lanes,
+                           const struct ways *ways, enum plant_wanted wanted,
+                           struct guest_forecast *ret)
+{
+    double p = guest->promise.percentile / 100, *lane = ret->lane_promised;
+    if (wanted & PLANT_LANE_RX)
+        lane[DIRECTION_RX] =
+            p > 0 ? way_percentile(ways->rx, &lanes->lane[DIRECTION_RX], p) : ways->rx->mean.total;
+    if (wanted & PLANT_LANE_TX)
+        lane[DIRECTION_TX] =
+            p > 0 ? way_percentile(ways->tx, &lanes->lane[DIRECTION_TX], p) : ways->tx_mean;
+}
+
+/* What the promise's scope and percentile come to. */
+static void promised(const struct guest_load *guest, const struct guest_lanes *lanes,
+                     const struct ways *ways, enum plant_wanted wanted, struct guest_forecast *ret)
+{
+    bool rx = guest->rate[DIRECTION_RX] > 0, tx = guest->rate[DIRECTION_TX] > 0;
+    bool sum = guest->promise.scope == SCOPE_FORWARDING && rx == tx;
+    double p = guest->promise.percentile / 100, *lane = ret->lane_promised;
+    if ((wanted & PLANT_PROMISED) && !(sum && p > 0))
+        wanted = PLANT_ALL;
+    lanes_promised(guest, lanes, ways, wanted, ret);
+    if (!(wanted & PLANT_PROMISED))
+        return;
+    if (sum)
+        ret->promised = p > 0 ? ways_percentile(ways->rx, ways->tx, lanes, p)
+                              : lane[DIRECTION_RX] + lane[DIRECTION_TX];
+    else /* where nothing runs in a direction, it cannot break a promise */
+        ret->promised =
+            fmax(rx || !tx ? lane[DIRECTION_RX] : 0, tx || !rx ? lane[DIRECTION_TX] : 0);
+}
+
+static void hopeless(struct guest_forecast *ret)
+{
+    struct delay_parts never = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+    *ret = (struct guest_forecast){.mean = {never, never},
+                                   .forwarding_mean = INFINITY,
+                                   .lane_promised = {INFINITY, INFINITY},
+                                   .promised = INFINITY};
+}
+
+void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
+                 const struct guest_lanes *lanes, const struct worker_view *view,
+                 enum plant_wanted wanted, struct guest_forecast *ret)
+{
+    const struct lane *rx_lane = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
+    struct fast_class classes[GUEST_CLASSES];
+    struct guest_queue queue;
+    guest_classes(guest, lanes, classes);
+    guest_waits(classes, &queue);
+    if (!queue.stable || lanes->overloaded || !isfinite(view->read)) {
+        hopeless(ret);
+        return;
+    }
+    struct plant_events events = {.arrivals = classes[GUEST_READ].rate + rx_lane->containers,
+                                  .timers = tx->containers * tx->timeout_share};
+    queue.setup = plant_setup(&guest->costs, &events);
+    struct way rx, own, forwarded = {0};
+    struct guest_forecast f = {0};
+    way_rx(worker, guest, lanes, view, &queue, &rx);
+    way_own(worker, guest, lanes, view, &queue, &own);
+    f.mean[DIRECTION_RX] = rx.mean;
+    f.mean[DIRECTION_TX] = own.mean;
+    if (lanes->forwarded > 0) {
+        way_forwarded(worker, guest, lanes, view, &forwarded);
+        mix_parts(lanes->forwarded, &forwarded.mean, &f.mean[DIRECTION_TX]);
+        f.forwarding_mean = rx.mean.total + forwarded.mean.total;
+    }
+    /* What counts on the way back: what is forwarded, if that was promised or is most of it. */
+    struct ways ways = {.rx = &rx, .tx = &own, .tx_mean = f.mean[DIRECTION_TX].total};
+    bool forwarding = guest->promise.scope == SCOPE_FORWARDING;
+    if (lanes->forwarded > 0 && (forwarding || lanes->forwarded >= 0.5))
+        ways.tx = &forwarded;
+    if (forwarding)
+        ways.tx_mean = ways.tx->mean.total;
+    promised(guest, lanes, &ways, wanted, &f);
+    *ret = f;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/plant_worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
+                      struct plant_worker *ret)
+{
+    struct plant_worker w = {.costs = costs, .guests = guests, .n = n};
+    w.lanes = calloc(n + 1, sizeof(*w.lanes));
+    w.classes = calloc(PLANT_CLASSES(n), sizeof(*w.classes));
+    w.shares = calloc(PLANT_CLASSES(n), sizeof(*w.shares));
+    if (!w.lanes || !w.classes || !w.shares) {
+        plant_worker_free(&w);
+        return -ENOMEM;
+    }
+    plant_read_class(costs, guests, n, &w.classes[0]);
+    plant_worker_forget(&w);
+    *ret = w;
+    return 0;
+}
+
+void plant_worker_free(struct plant_worker *w)
+{
+    free(w->lanes);
+    free(w->classes);
+    free(w->shares);
+}
+
+void plant_worker_forget(struct plant_worker *w)
+{
+    memset(w->shares, 0, PLANT_CLASSES(w->n) * sizeof(*w->shares));
+    w->queue = (struct fast_queue){0};
+    w->setup = 0;
+    w->weather = (struct plant_weather){.late = w->costs->timer_late};
+}
+
+void plant_worker_size(struct plant_worker *w, size_t i,
+                       const struct lane_size sizes[DIRECTION_COUNT])
+{
+    struct guest_lanes lanes = {0};
+    plant_lanes(w->costs, &w->guests[i], sizes, &w->weather, &lanes);
+    plant_worker_set(w, i, &lanes);
+}
+
+void plant_worker_set(struct plant_worker *w, size_t i, const struct guest_lanes *lanes)
+{
+    w->lanes[i] = *lanes;
+    plant_guest_classes(w->costs, &w->lanes[i], &w->classes[PLANT_PUBLISH(i)],
+                        &w->classes[PLANT_TAKE(i)]);
+}
+
+void plant_worker_solve(struct plant_worker *w)
+{
+    struct plant_events events = {0, 0};
+    for (size_t i = 0; i < w->n; i++)
+        plant_worker_events(&w->guests[i], &w->lanes[i], &events);
+    fast_queue_solve(w->classes, PLANT_CLASSES(w->n), &w->queue, w->shares);
+    w->setup = plant_setup(w->costs, &events);
+    w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
+    w->weather.late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
+}
+
+double plant_worker_wait(const struct plant_worker *w)
+{
+    return w->queue.stable ? w->queue.virtual_wait : INFINITY;
+}
+
+struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, double wait)
+{
+    double now = plant_worker_wait(w), scale = now > 0 && isfinite(now) ? wait / now : 1;
+    struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
+    view.decay = wait > 0 ? 1 / wait : INFINITY;
+    if (now > 0 && isfinite(now)) {
+        view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
+        view.take = scale * w->shares[PLANT_TAKE(i)].wait;
+        view.decay = w->queue.decay / scale;
+    }
+    return view;
+}
+
+void plant_worker_forecast(const struct plant_worker *w, struct worker_forecast *ret)
+{
+    *ret = (struct worker_forecast){.stable = w->queue.stable, .utilisation = w->queue.utilisation};
+    for (size_t i = 0; i < w->n; i++)
+        ret->container_rate +=
+            w->lanes[i].lane[DIRECTION_RX].containers + w->lanes[i].lane[DIRECTION_TX].containers;
+}
+
+int plant_forecast(const struct end_costs *costs, const struct guest_load *guests,
+                   const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                   struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+{
+    struct plant_worker worker;
+    int r = plant_check(costs, guests, n);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        for (enum direction d = 0; r == 0 && d < DIRECTION_COUNT; d++)
+            r = plant_check_size(&sizes[i][d]);
+    if (r == 0)
+        r = plant_worker_init(costs, guests, n, &worker);
+    if (r < 0)
+        return r;
+    /* Once more with the waits that came out: they move closings and what is forwarded. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++)
+            plant_worker_size(&worker, i, sizes[i]);
+        plant_worker_solve(&worker);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct worker_view view = plant_worker_view(&worker, i, plant_worker_wait(&worker));
+        plant_guest(costs, &guests[i], &worker.lanes[i], &view, PLANT_ALL, &ret_guests[i]);
+    }
+    plant_worker_forecast(&worker, ret_worker);
+    plant_worker_free(&worker);
+    return 0;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The worker's thread with all its guests: the lanes, and what they make each
+ * other wait. Kept between trials of sizes, so that one guest's can be changed.
+ */
+#ifndef XENAGG_MODEL_PLANT_WORKER_H
+#define XENAGG_MODEL_PLANT_WORKER_H
+
+#include "model/plant.h"
+
+struct plant_worker {
+    const struct end_costs *costs; /* borrowed, as are the guests */
+    const struct guest_load *guests;
+    size_t n;
+    struct guest_lanes *lanes; /* n */
+    struct fast_class *classes;
+    struct fast_share *shares; /* PLANT_CLASSES(n) each */
+    /* As of the last plant_worker_solve(): */
+    struct fast_queue queue;
+    double setup; /* s, what the worker's sleeping adds to all waits */
+    struct plant_weather weather;
+};
+
+/* The arguments have been checked. 0 or -ENOMEM. */
+int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
+                      struct plant_worker *ret);
+void plant_worker_free(struct plant_worker *worker);
+
+/* As just after plant_worker_init(). */
+void plant_worker_forget(struct plant_worker *worker);
+
+/* Sizes of guest i, or its lanes as they are known already; then solve. */
+void plant_worker_size(struct plant_worker *worker, size_t i,
+                       const struct lane_size sizes[DIRECTION_COUNT]);
+void plant_worker_set(struct plant_worker *worker, size_t i, const struct guest_lanes *lanes);
+void plant_worker_solve(struct plant_worker *worker);
+
+/*
+ * What guest i would meet if a Poisson arrival waited `wait` s for the worker
+ * (its own wake-up left out), everything else in proportion to the last solution.
+ */
+struct worker_view plant_worker_view(const struct plant_worker *worker, size_t i, double wait);
+
+/* Its wait now, INFINITY where it is unstable. */
+double plant_worker_wait(const struct plant_worker *worker);
+
+void plant_worker_forecast(const struct plant_worker *worker, struct worker_forecast *ret);
+
+#endif
