@@ -36,7 +36,7 @@ extern const struct plan_phase plan_phases[PLAN_PHASES];
  */
 #define PLAN_TIGHT_RATIO 1.25
 #define PLAN_IMPOSSIBLE_US 10.0
-#define PLAN_RELAXED_US 10000.0
+#define PLAN_RELAXED_US 3000.0
 
 /* Configuration of the daemon; `least_us` of the tight guest, 0 while it is not known. */
 void plan_write_config(FILE *file, double least_us);
