@@ -88,8 +88,10 @@ static struct guest *guest_find(struct guests *guests, struct keys_interface int
 void guests_connected(struct guests *guests)
 {
     guests->scan = guests->connected = true;
-    for (size_t i = 0; i < guests->n; i++)
+    for (size_t i = 0; i < guests->n; i++) {
         guests->list[i].stale = true;
+        guests->list[i].echoes = 0;
+    }
 }
 
 /* "/local/domain/7/name": the names of domain 7's interfaces are old. */
@@ -106,6 +108,13 @@ static bool event_name(struct guests *guests, const char *path)
     return true;
 }
 
+static bool is_tuning_key(const char *path)
+{
+    const char *key = strrchr(path, '/');
+
+    return strstr(key, "-container-") || strcmp(key, "/tuning-state") == 0;
+}
+
 void guests_event(struct guests *guests, const char *path)
 {
     struct keys_interface interface;
@@ -115,7 +124,9 @@ void guests_event(struct guests *guests, const char *path)
         return;
     if (keys_path_interface(path, &interface) == 0)
         guest = guest_find(guests, interface);
-    if (guest)
+    if (guest && guest->echoes && is_tuning_key(path))
+        guest->echoes--; /* ours: what it says is known */
+    else if (guest)
         guest->stale = true;
     /* The folder itself was made or removed, or one that was not known. */
     char dir[KEYS_PATH];

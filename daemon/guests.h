@@ -28,7 +28,8 @@ struct guest {
     struct keys_tuning stored[DIRECTION_COUNT];
     bool stored_valid[DIRECTION_COUNT][KEYS_TUNING_FIELDS]; /* else missing or malformed */
     char stored_state[GUESTS_STATE];
-    bool stale; /* to be read again */
+    bool stale;      /* to be read again */
+    unsigned echoes; /* watch events still to come of what we wrote ourselves */
 };
 
 struct guests;

@@ -53,39 +53,45 @@ static bool differs(const struct guest *guest, const struct tune_wanted *wanted)
     return state_differs(guest, wanted);
 }
 
+/* The number of keys written, or -errno. */
 static int write_fields(struct store *store, const char *dir, const struct guest *guest,
                         const struct tune_wanted *wanted)
 {
     char key[40];
-    int error = 0;
+    int error = 0, written = 0;
 
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         for (enum keys_tuning_field field = 0; field < KEYS_TUNING_FIELDS && !error; field++)
-            if (field_differs(guest, wanted, d, field))
+            if (field_differs(guest, wanted, d, field)) {
                 error = store_writef(store, dir, keys_tuning_name(direction_name(d), field, key),
                                      "%u", keys_tuning_get(&wanted->tuning[d], field));
-    if (!error && state_differs(guest, wanted))
+                written++;
+            }
+    if (!error && state_differs(guest, wanted)) {
         error = store_write(store, dir, "tuning-state", tuning_state_name(wanted->state));
-    return error;
+        written++;
+    }
+    return error ? error : written;
 }
 
-/* A removed device must not come back half: its folder is asked for in the same transaction. */
+/*
+ * A removed device must not come back half: its folder is asked for in the same
+ * transaction. The number of keys written, or -errno.
+ */
 static int write_once(struct store *store, const char *dir, const struct guest *guest,
                       const struct tune_wanted *wanted)
 {
-    int error = store_begin(store);
+    int written = store_begin(store);
 
-    if (error)
-        return error;
-    if (!store_exists(store, dir))
-        error = -ENOENT;
-    else
-        error = write_fields(store, dir, guest, wanted);
-    if (error) {
+    if (written < 0)
+        return written;
+    written = store_exists(store, dir) ? write_fields(store, dir, guest, wanted) : -ENOENT;
+    if (written < 0) {
         store_abort(store);
-        return error;
+        return written;
     }
-    return store_commit(store);
+    int error = store_commit(store);
+    return error ? error : written;
 }
 
 static void remember(struct guest *guest, const struct tune_wanted *wanted)
@@ -102,17 +108,18 @@ int tune_apply(struct store *store, uint32_t backend_domid, struct guest *guest,
                const struct tune_wanted *wanted)
 {
     char dir[KEYS_PATH];
-    int error = -EAGAIN;
+    int written = -EAGAIN;
 
     if (!differs(guest, wanted))
         return 0;
     keys_backend_dir(backend_domid, guest->interface, dir);
-    for (int i = 0; i < TRIES && error == -EAGAIN; i++)
-        error = write_once(store, dir, guest, wanted);
-    if (error == -ENOENT)
+    for (int i = 0; i < TRIES && written == -EAGAIN; i++)
+        written = write_once(store, dir, guest, wanted);
+    if (written == -ENOENT)
         return 0; /* the watch will say so */
-    if (error)
-        return error;
+    if (written < 0)
+        return written;
     remember(guest, wanted);
+    guest->echoes += (unsigned)written;
     return 1;
 }
