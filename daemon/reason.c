@@ -151,6 +151,10 @@ void reason_decided(const struct track *track, const struct guest_forecast *fore
     struct sentence sentence = {.text = ret, .size = size};
 
     ret[0] = '\0';
+    if (!track_sized(track)) {
+        say(&sentence, "new: its turn has not come yet");
+        return;
+    }
     if (track->state == TUNING_FIXED) {
         say(&sentence, "sizes are fixed in the configuration: ");
         say_duration(&sentence, track->expected_promise);

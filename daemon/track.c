@@ -225,3 +225,22 @@ void track_load(const struct track *track, bool forwards, struct guest_load *ret
     ret->forwarded = forwards ? forwarded_share(ret->rate) : 0;
     costs_get(&track->costs, &ret->costs);
 }
+
+void track_at_work(const struct track *track, struct lane_size ret[DIRECTION_COUNT])
+{
+    const struct keys_tuning unknown = KEYS_TUNING_DEFAULT;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        if (track->in_force[d].packets > 0)
+            ret[d] = track->in_force[d];
+        else if (track->decided)
+            ret[d] = track->current[d];
+        else
+            ret[d] = (struct lane_size){unknown.packets, unknown.timeout_us * 1e-6};
+    }
+}
+
+bool track_sized(const struct track *track)
+{
+    return track->sizing.size[DIRECTION_RX].packets > 0;
+}

@@ -43,7 +43,8 @@ struct track {
     struct config_policy policy;
     bool decided; /* `current` is valid */
     struct lane_size current[DIRECTION_COUNT];
-    struct sizing sizing; /* the model's, for the next warm start */
+    struct sizing sizing;     /* the model's, for the next warm start */
+    struct guest_load solved; /* what that was found for */
     struct steady steady;
     enum move move; /* at this tick */
     double moved;   /* s, when the sizes last changed */
@@ -64,7 +65,12 @@ struct track {
     bool last_kept;
 
     enum tuning_state state;
-    struct guest_report report; /* of this tick */
+
+    /* Of the tick in progress. */
+    bool stale, promise_changed;
+    enum tuning_state before; /* the tick's */
+    const struct segment_interface *delta;
+    struct guest_report report;
 };
 
 void track_begin(struct track *track, struct keys_interface interface, const char *name);
@@ -79,6 +85,10 @@ bool track_stale(const struct track *track, double now, double interval);
  * tx packets for forwarded ones, as far as rates allow.
  */
 void track_load(const struct track *track, bool forwards, struct guest_load *ret);
+/* Whether the model has been asked for its sizes since it is there. */
+bool track_sized(const struct track *track);
+/* The sizes that were at work in the tick that ended. */
+void track_at_work(const struct track *track, struct lane_size ret[DIRECTION_COUNT]);
 /* What is believed of it at present. */
 bool track_forwards(const struct track *track);
 /*

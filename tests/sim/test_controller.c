@@ -404,6 +404,32 @@ static void changing_rates_do_not_make_it_hunt(void **state)
     rig_destroy(rig);
 }
 
+/* More guests than are looked at in one tick: all get their sizes, and keep their promises. */
+static void many_guests_take_turns(void **state)
+{
+    struct rig_options options = {
+        .seed = 17, .n_guests = 150, .config = "[default]\nscope = one-way\ndelay = 4ms\n"};
+    struct rig *rig = rig_create(&options);
+    (void)state;
+
+    load_all(rig, 150, 500, 500);
+    rig_run(rig, 12);
+    rig_forget(rig);
+    rig_run(rig, 12);
+    for (size_t i = 0; i < 150; i++) {
+        assert_true(kept_share(rig_tally(rig, i)) >= 0.8);
+        assert_true(rig_report(rig, i)->lanes[DIRECTION_RX].wanted.packets < 16);
+        assert_non_null(strstr(rig_report(rig, i)->reason, "keeps 4.00ms"));
+    }
+    /* A tenth of them changes all at once: that is more than their share of the turns. */
+    for (size_t i = 0; i < 150; i += 5)
+        rig_load(rig, i, 4000, 4000);
+    rig_run(rig, 12);
+    for (size_t i = 0; i < 150; i += 5)
+        assert_true(rig_report(rig, i)->lanes[DIRECTION_RX].wanted.packets > 8);
+    rig_destroy(rig);
+}
+
 /* Half a second between ticks works like a whole one. */
 static void shorter_interval_works_too(void **state)
 {
@@ -440,6 +466,7 @@ int main(void)
         cmocka_unit_test(slow_machine_keeps_its_promises_too),
         cmocka_unit_test(deaf_guest_is_predicted_as_it_is),
         cmocka_unit_test(changing_rates_do_not_make_it_hunt),
+        cmocka_unit_test(many_guests_take_turns),
         cmocka_unit_test(shorter_interval_works_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

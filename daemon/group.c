@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/group.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/agenda.h"
+#include "daemon/correction.h"
+#include "daemon/delay.h"
+#include "daemon/moves.h"
+
+/* Better sizes must have been wanted for so long, and so many ticks. */
+#define HOLD_SECONDS 3.0
+#define HOLD_TICKS 3.0
+/* A promise counts as attainable again only when it is by this share, and for a while. */
+#define ATTAINABLE_AGAIN 0.97
+/* A size that is not in force so many ticks after it was decided is being ignored. */
+#define IGNORED_TICKS 1.5
+
+void group_free(struct group *group)
+{
+    free(group->tracks);
+    free(group->deltas);
+    free(group->loads);
+    free(group->sizings);
+    free(group->sizes);
+    free(group->forecasts);
+}
+
+int group_create(struct group *group, size_t room)
+{
+    size_t n = room + 1; /* an empty one is no failure */
+
+    group->n = 0;
+    group->room = room;
+    group->tracks = calloc(n, sizeof(*group->tracks));
+    group->deltas = calloc(n, sizeof(*group->deltas));
+    group->loads = calloc(n, sizeof(*group->loads));
+    group->sizings = calloc(n, sizeof(*group->sizings));
+    group->sizes = calloc(n, sizeof(*group->sizes));
+    group->forecasts = calloc(n, sizeof(*group->forecasts));
+    if (group->tracks && group->deltas && group->loads && group->sizings && group->sizes &&
+        group->forecasts)
+        return 0;
+    group_free(group);
+    return -ENOMEM;
+}
+
+void group_add(struct group *group, struct track *track, const struct segment_interface *delta)
+{
+    group->tracks[group->n] = track;
+    group->deltas[group->n++] = delta;
+}
+
+double group_hold(const struct group *group)
+{
+    return fmax(HOLD_SECONDS, HOLD_TICKS * group->interval);
+}
+
+void group_round(struct lane_size *size)
+{
+    size->timeout = fmin(KEYS_TIMEOUT_US_MAX, fmax(1, floor(size->timeout * 1e6 + 0.001))) * 1e-6;
+}
+
+int group_forecast(struct group *group)
+{
+    return plant_forecast(&group->costs, group->loads,
+                          (const struct lane_size(*)[DIRECTION_COUNT])group->sizes, group->n,
+                          group->forecasts, &group->forecast);
+}
+
+/* ---- the tick that ended ---- */
+
+/* Loads and forecast of the tick that ended, with what is believed of each guest or its opposite.
+ */
+static int group_load(struct group *group, bool doubt)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        bool forwards = track_forwards(group->tracks[i]) != doubt;
+        track_load(group->tracks[i], forwards, &group->loads[i]);
+        track_at_work(group->tracks[i], group->sizes[i]);
+    }
+    return group_forecast(group);
+}
+
+static void weigh(struct track *track, const struct segment_interface *delta, double believed,
+                  double doubted)
+{
+    struct delay_parts parts;
+    bool forwards = track_forwards(track);
+
+    delay_parts(delta, DIRECTION_TX, &parts);
+    if (track->seconds > 0 && delta->tx.unload.packets >= CORRECTION_PACKETS &&
+        !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped)
+        track_weigh_forwards(track, parts.fill, forwards ? believed : doubted,
+                             forwards ? doubted : believed);
+}
+
+/* Whether tx packets are forwarded ones: by which of the two explains the tick that ended. */
+static int group_weigh_forwards(struct group *group)
+{
+    double *doubted = calloc(group->n + 1, sizeof(*doubted));
+    int error = doubted ? group_load(group, true) : -ENOMEM;
+
+    for (size_t i = 0; i < group->n && !error; i++)
+        doubted[i] = group->forecasts[i].mean[DIRECTION_TX].fill;
+    if (!error)
+        error = group_load(group, false);
+    for (size_t i = 0; i < group->n && !error; i++)
+        weigh(group->tracks[i], group->deltas[i], group->forecasts[i].mean[DIRECTION_TX].fill,
+              doubted[i]);
+    free(doubted);
+    return error;
+}
+
+static int group_learn(struct group *group)
+{
+    int error = group_weigh_forwards(group);
+
+    if (!error)
+        error = group_load(group, false);
+    for (size_t i = 0; i < group->n && !error; i++)
+        if (group->tracks[i]->seconds > 0)
+            correction_learn(group->tracks[i], group->deltas[i], &group->forecasts[i]);
+    return error;
+}
+
+/* ---- what the model wants ---- */
+
+/* Who is not on the agenda keeps its size while the others' are found. */
+static void keep(const struct group *group, size_t i, struct guest_load *target)
+{
+    const struct track *track = group->tracks[i];
+    struct lane_size at_work[DIRECTION_COUNT];
+
+    track_at_work(track, at_work);
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        target->fixed[d] = true;
+        target->fixed_size[d] = track->decided ? track->current[d] : at_work[d];
+    }
+}
+
+static void targets_fill(struct group *group, struct guest_load *targets)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        const struct track *track = group->tracks[i];
+        targets[i] = group->loads[i];
+        targets[i].promise.delay = correction_target(track, correction_margin(track));
+        group->sizings[i] = track->sizing;
+    }
+}
+
+static void sizings_take(struct group *group, const struct guest_load *targets, const bool *agenda)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        if (agenda[i]) {
+            track->sizing = group->sizings[i];
+            track->solved = targets[i];
+        } else {
+            group->sizings[i] = track->sizing;
+            if (!track_sized(track))
+                track_at_work(track, group->sizings[i].size);
+        }
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            group_round(&group->sizings[i].size[d]);
+    }
+}
+
+static int group_size(struct group *group)
+{
+    struct guest_load *targets = calloc(group->n + 1, sizeof(*targets));
+    bool *agenda = calloc(group->n + 1, sizeof(*agenda));
+    int error = targets && agenda ? 0 : -ENOMEM;
+
+    if (!error) {
+        targets_fill(group, targets);
+        agenda_make(group, targets, agenda);
+        for (size_t i = 0; i < group->n; i++)
+            if (!agenda[i])
+                keep(group, i, &targets[i]);
+        error =
+            dimension_worker(&group->costs, targets, group->n, group->sizings, &group->forecast);
+    }
+    if (!error)
+        sizings_take(group, targets, agenda);
+    free(targets);
+    free(agenda);
+    return error;
+}
+
+/* ---- what comes of it ---- */
+
+/* No promise is called broken for the margin's sake, nor kept again because of noise. */
+static void attainable_update(struct track *track, double least, double now, double hold)
+{
+    double promised = track->policy.promise.delay;
+    bool before = track->attainable;
+
+    track->least = least + correction_of(track, BIAS_PROMISE, least);
+    if (!(track->least <= promised)) {
+        track->attainable = false;
+        track->attainable_since = INFINITY;
+    } else if (!track->decided) {
+        track->attainable = true;
+    } else if (!before && track->least <= ATTAINABLE_AGAIN * promised) {
+        track->attainable_since = fmin(track->attainable_since, now);
+        track->attainable = now - track->attainable_since >= hold;
+    }
+}
+
+static enum tuning_state state_of(const struct track *track)
+{
+    if (track->policy.fixed[DIRECTION_RX] && track->policy.fixed[DIRECTION_TX])
+        return TUNING_FIXED;
+    return track->attainable ? TUNING_OK : TUNING_UNATTAINABLE;
+}
+
+static void expect(struct track *track, const struct guest_forecast *forecast)
+{
+    track->expected = *forecast;
+    track->corrected[BIAS_RX] = correction_of(track, BIAS_RX, forecast->mean[DIRECTION_RX].total);
+    track->corrected[BIAS_TX] = correction_of(track, BIAS_TX, forecast->mean[DIRECTION_TX].total);
+    track->corrected[BIAS_PROMISE] = correction_of(track, BIAS_PROMISE, forecast->promised);
+    track->expected_promise = forecast->promised + track->corrected[BIAS_PROMISE];
+    track->expects = isfinite(track->expected_promise);
+}
+
+static bool same_sizes(const struct lane_size *a, const struct lane_size *b)
+{
+    return a->packets == b->packets && fabs(a->timeout - b->timeout) < 0.5e-6;
+}
+
+/* An end that does not take its size, or not yet: what happens follows from what it has. */
+static void ignored_update(struct track *track, double now, double interval)
+{
+    bool applied = true;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (track->in_force[d].packets > 0)
+            applied &= same_sizes(&track->in_force[d], &track->current[d]);
+    bool late = track->ignored || now - track->moved > IGNORED_TICKS * interval;
+    track->ignored = track->decided && !applied && late;
+}
+
+/* From now on, with the sizes decided; but with those in force where these are ignored. */
+static int group_expect(struct group *group)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < group->n; i++)
+        if (group->tracks[i]->ignored) {
+            track_at_work(group->tracks[i], group->sizes[i]);
+            any = true;
+        }
+    int error = any ? group_forecast(group) : 0;
+    for (size_t i = 0; i < group->n && !error; i++) {
+        expect(group->tracks[i], &group->forecasts[i]);
+        /* What is expected is possible. */
+        if (group->tracks[i]->expects)
+            group->tracks[i]->least =
+                fmin(group->tracks[i]->least, group->tracks[i]->expected_promise);
+    }
+    return error;
+}
+
+static void group_settle(struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        if (!track_sized(track)) /* its turn has not come yet */
+            continue;
+        ignored_update(track, group->now, group->interval);
+        attainable_update(track, group->sizings[i].least, group->now, group_hold(group));
+        if (track->move != MOVE_NONE)
+            track->moved = group->now;
+        memcpy(track->current, group->sizes[i], sizeof(track->current));
+        track->decided = true;
+        track->state = state_of(track);
+    }
+}
+
+int group_run(struct group *group)
+{
+    int error = group_learn(group);
+
+    if (!error)
+        error = group_size(group);
+    if (!error)
+        error = moves_make(group);
+    if (error)
+        return error;
+    group_settle(group);
+    return group_expect(group);
+}

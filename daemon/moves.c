@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/moves.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/correction.h"
+
+/* The sizes in use may go this far into the margin before they are in danger. */
+#define MARGIN_DANGER 0.5
+/* Where no size keeps the promise: the least delay may be missed by this share. */
+#define LEAST_SLACK 0.1
+#define DANGER_ROUNDS 4
+
+/* Model's delay above which the sizes in use are changed at once. */
+static double danger_limit(const struct track *track, const struct sizing *sizing)
+{
+    double limit = correction_target(track, (1 - MARGIN_DANGER) * correction_margin(track));
+
+    return fmax(limit, sizing->least * (1 + LEAST_SLACK));
+}
+
+bool moves_in_danger(const struct group *group, size_t i)
+{
+    const struct track *track = group->tracks[i];
+
+    return !(group->forecasts[i].promised <= danger_limit(track, &group->sizings[i]));
+}
+
+static void move_to(struct group *group, size_t i, const struct lane_size sizes[DIRECTION_COUNT],
+                    enum move move)
+{
+    struct track *track = group->tracks[i];
+
+    if (memcmp(group->sizes[i], sizes, sizeof(group->sizes[i])) == 0 && track->decided)
+        return;
+    memcpy(group->sizes[i], sizes, sizeof(group->sizes[i]));
+    track->move = move;
+    steady_reset(&track->steady);
+}
+
+static bool is_default(const struct lane_size sizes[DIRECTION_COUNT])
+{
+    struct keys_tuning tuning = KEYS_TUNING_DEFAULT;
+
+    return sizes[0].packets == tuning.packets && sizes[1].packets == tuning.packets;
+}
+
+/* Sizes that decisions start from: the last ones, or after a restart those that are in force. */
+static void sizes_begin(struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        track->move = MOVE_NONE;
+        if (track->decided)
+            memcpy(group->sizes[i], track->current, sizeof(group->sizes[i]));
+        else
+            track_at_work(track, group->sizes[i]);
+        if (!track->decided && is_default(group->sizes[i]))
+            move_to(group, i, group->sizings[i].size, MOVE_FIRST);
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            if (track->policy.fixed[d]) {
+                group->sizes[i][d] = track->policy.fixed_size[d];
+                group_round(&group->sizes[i][d]);
+            }
+    }
+}
+
+/* At once where a promise would be broken, until nothing is in danger that can be helped. */
+static int move_endangered(struct group *group)
+{
+    bool moved = true;
+
+    for (int round = 0; moved && round < DANGER_ROUNDS; round++) {
+        int error = group_forecast(group);
+        if (error)
+            return error;
+        moved = false;
+        for (size_t i = 0; i < group->n; i++) {
+            bool there = !memcmp(group->sizes[i], group->sizings[i].size, sizeof(group->sizes[i]));
+            if (there || !moves_in_danger(group, i))
+                continue;
+            move_to(group, i, group->sizings[i].size, MOVE_DANGER);
+            moved = true;
+        }
+    }
+    return 0;
+}
+
+/* Takes back the moves that only had room. */
+static void roomy_undo(struct group *group, const struct lane_size (*before)[DIRECTION_COUNT])
+{
+    for (size_t i = 0; i < group->n; i++)
+        if (group->tracks[i]->move == MOVE_ROOM) {
+            group->tracks[i]->move = MOVE_NONE;
+            memcpy(group->sizes[i], before[i], sizeof(group->sizes[i]));
+        }
+}
+
+static bool roomy_do(struct group *group)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        struct lane_size sizes[DIRECTION_COUNT];
+        if (track->move == MOVE_NONE &&
+            steady_room(&track->steady, group->sizes[i], group->sizings[i].size, group->now,
+                        group_hold(group), sizes)) {
+            move_to(group, i, sizes, MOVE_ROOM);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+/* Slowly where there is room; taken back where the mixture would endanger somebody. */
+static int move_roomy(struct group *group)
+{
+    struct lane_size(*before)[DIRECTION_COUNT] = calloc(group->n, sizeof(*before));
+    bool *danger = calloc(group->n, sizeof(*danger)), endangers = false;
+    int error = before && danger ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < group->n && !error; i++) {
+        memcpy(before[i], group->sizes[i], sizeof(before[i]));
+        danger[i] = moves_in_danger(group, i);
+    }
+    if (!error && roomy_do(group)) {
+        error = group_forecast(group);
+        for (size_t i = 0; i < group->n && !error; i++)
+            endangers |= moves_in_danger(group, i) && !danger[i];
+    }
+    if (!error && endangers) {
+        roomy_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before);
+        error = group_forecast(group);
+    }
+    free(before);
+    free(danger);
+    return error;
+}
+
+int moves_make(struct group *group)
+{
+    sizes_begin(group);
+    int error = move_endangered(group);
+    return error ? error : move_roomy(group);
+}
