@@ -85,7 +85,8 @@ static int group_load(struct group *group, bool doubt)
     return group_forecast(group);
 }
 
-static void weigh(struct track *track, const struct segment_interface *delta, double believed,
+/* True: another belief than before. */
+static bool weigh(struct track *track, const struct segment_interface *delta, double believed,
                   double doubted)
 {
     struct delay_parts parts;
@@ -96,21 +97,28 @@ static void weigh(struct track *track, const struct segment_interface *delta, do
         !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped)
         track_weigh_forwards(track, parts.fill, forwards ? believed : doubted,
                              forwards ? doubted : believed);
+    return track_forwards(track) != forwards;
 }
 
-/* Whether tx packets are forwarded ones: by which of the two explains the tick that ended. */
+/*
+ * Whether tx packets are forwarded ones: by which of the two explains the tick
+ * that ended. Leaves the loads and forecast of what is believed afterwards.
+ */
 static int group_weigh_forwards(struct group *group)
 {
     double *doubted = calloc(group->n + 1, sizeof(*doubted));
     int error = doubted ? group_load(group, true) : -ENOMEM;
+    bool changed = false;
 
     for (size_t i = 0; i < group->n && !error; i++)
         doubted[i] = group->forecasts[i].mean[DIRECTION_TX].fill;
     if (!error)
         error = group_load(group, false);
     for (size_t i = 0; i < group->n && !error; i++)
-        weigh(group->tracks[i], group->deltas[i], group->forecasts[i].mean[DIRECTION_TX].fill,
-              doubted[i]);
+        changed |= weigh(group->tracks[i], group->deltas[i],
+                         group->forecasts[i].mean[DIRECTION_TX].fill, doubted[i]);
+    if (!error && changed)
+        error = group_load(group, false);
     free(doubted);
     return error;
 }
@@ -119,8 +127,6 @@ static int group_learn(struct group *group)
 {
     int error = group_weigh_forwards(group);
 
-    if (!error)
-        error = group_load(group, false);
     for (size_t i = 0; i < group->n && !error; i++)
         if (group->tracks[i]->seconds > 0)
             correction_learn(group->tracks[i], group->deltas[i], &group->forecasts[i]);

@@ -341,7 +341,7 @@ static void tuning_read(struct guest *guest, struct store *store, const char *di
         guest->stored_state[0] = '\0';
 }
 
-int guests_refresh(struct guests *guests, struct store *store)
+int guests_refresh(struct guests *guests, struct store *store, unsigned most)
 {
     char dir[KEYS_PATH];
 
@@ -350,13 +350,14 @@ int guests_refresh(struct guests *guests, struct store *store)
         if (error)
             return error;
     }
-    for (size_t i = 0; i < guests->n; i++) {
+    for (size_t i = 0; i < guests->n && most; i++) {
         struct guest *guest = &guests->list[i];
         if (!guest->stale)
             continue;
         guest->stale = false;
         name_read(guest, store);
         tuning_read(guest, store, keys_backend_dir(guests->backend_domid, guest->interface, dir));
+        most--;
     }
     return 0;
 }

@@ -49,8 +49,12 @@ void guests_connected(struct guests *guests);
 void guests_event(struct guests *guests, const char *path);
 /* Whether guests_refresh has anything to do. */
 bool guests_pending(const struct guests *guests);
-/* 0, -ENOMEM, -errno: the store did not answer; what is marked stays marked. */
-int guests_refresh(struct guests *guests, struct store *store);
+/*
+ * Reads at most `most` of the interfaces that are marked: then guests_pending
+ * still holds, and it is to be called again. 0, -ENOMEM, -errno: the store did
+ * not answer; what is marked stays marked.
+ */
+int guests_refresh(struct guests *guests, struct store *store, unsigned most);
 
 /* Sorted by domid and handle; valid until the next guests_refresh. */
 size_t guests_count(const struct guests *guests);

@@ -26,6 +26,10 @@
 
 /* Store events are acted on together, this long after the first. */
 #define REFRESH_US 5000
+/* Between two pieces of work with the store, and how much one is: then others have their turn. */
+#define PIECE_US 1000
+#define PIECE_NS 20000000ull
+#define PIECE_GUESTS 16u
 
 struct loop {
     struct options options;
@@ -43,6 +47,7 @@ struct loop {
     bool store_was_there;
     char segment_error[128]; /* empty: measurements are coming in */
     bool tune_failed;        /* has been logged */
+    size_t tune_next;        /* guest that the next piece begins with */
     struct tick_report report;
     bool reported;
     struct controller_guest *inputs;
@@ -190,15 +195,24 @@ static void store_note(struct loop *loop)
     history_event(loop->history, epoch_now(), "store", "%s", there ? "connected" : "not there");
 }
 
-static const struct guest_report *report_of(const struct loop *loop, const struct guest *guest)
+static bool is_about(const struct guest_report *report, const struct guest *guest)
 {
-    for (size_t i = 0; loop->reported && i < loop->report.n_guests; i++) {
-        const struct guest_report *report = &loop->report.guests[i];
-        if (report->interface.domid == guest->interface.domid &&
-            report->interface.handle == guest->interface.handle &&
-            strcmp(report->name, guest->name) == 0)
-            return report;
-    }
+    return report->interface.domid == guest->interface.domid &&
+           report->interface.handle == guest->interface.handle &&
+           strcmp(report->name, guest->name) == 0;
+}
+
+/* What was decided for guest `i`: in the same place, unless guests came or went since. */
+static const struct guest_report *report_of(const struct loop *loop, size_t i,
+                                            const struct guest *guest)
+{
+    size_t n = loop->reported ? loop->report.n_guests : 0;
+
+    if (i < n && is_about(&loop->report.guests[i], guest))
+        return &loop->report.guests[i];
+    for (size_t k = 0; k < n; k++)
+        if (is_about(&loop->report.guests[k], guest))
+            return &loop->report.guests[k];
     return NULL;
 }
 
@@ -218,38 +232,59 @@ static void tune_one(struct loop *loop, struct store *store, struct guest *guest
         loop->tune_failed = false;
 }
 
-/* Whatever differs between the store and the last decisions. */
-static void tune_all(struct loop *loop)
+/*
+ * Whatever differs between the store and the last decisions. True: the time for
+ * a piece is over, there is more.
+ */
+static bool tune_some(struct loop *loop)
 {
     struct store *store = session_store(loop->session);
+    size_t n = guests_count(loop->guests);
+    uint64_t end = clock_ns() + PIECE_NS;
 
-    for (size_t i = 0; store && i < guests_count(loop->guests); i++) {
+    for (size_t done = 0; store && done < n; done++) {
+        size_t i = (loop->tune_next + done) % n;
         struct guest *guest = guests_at(loop->guests, i);
-        const struct guest_report *report = report_of(loop, guest);
-        if (report)
+        const struct guest_report *report = report_of(loop, i, guest);
+        if (clock_ns() >= end) {
+            loop->tune_next = i;
+            return true;
+        }
+        if (report && !guest->stale)
             tune_one(loop, store, guest, report);
     }
+    return false;
 }
 
-static void guests_update(struct loop *loop)
+/* True: there is more to read. */
+static bool guests_update(struct loop *loop)
 {
     struct store *store = session_store(loop->session);
 
     if (!store || !guests_pending(loop->guests))
-        return;
-    int error = guests_refresh(loop->guests, store);
+        return false;
+    int error = guests_refresh(loop->guests, store, PIECE_GUESTS);
     if (error == -ENOMEM)
         log_line(LOG_ERR, "guests", "no memory");
+    return !error && guests_pending(loop->guests);
+}
+
+/* Brings store and decisions together, piece by piece, so that a long list holds up nothing. */
+static void store_work(struct loop *loop)
+{
+    struct timeval soon = {.tv_usec = PIECE_US};
+    bool more = guests_update(loop);
+
+    more |= tune_some(loop);
+    if (more)
+        event_add(loop->refresh, &soon);
 }
 
 /* A folder that was made anew gets its sizes at once, not at the next tick. */
 static void on_refresh(evutil_socket_t fd, short what, void *context)
 {
-    struct loop *loop = context;
-
     (void)fd, (void)what;
-    guests_update(loop);
-    tune_all(loop);
+    store_work(context);
 }
 
 /* ---- the tick ---- */
@@ -334,7 +369,6 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
     (void)fd, (void)what;
     store_note(loop);
-    guests_update(loop);
     int error = sampler_take(loop->sampler, now, &sample);
     segment_note(loop, error);
     struct controller_input input = {
@@ -355,7 +389,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         return;
     }
     loop->reported = true;
-    tune_all(loop);
+    store_work(loop);
     decisions_log(loop);
     history_tick(loop->history, &loop->report);
     status_note(loop);
