@@ -209,12 +209,13 @@ static void attainable_update(struct track *track, double least, double now, dou
     if (!(track->least <= promised)) {
         track->attainable = false;
         track->attainable_since = INFINITY;
-    } else if (!track->decided) {
+    } else if (!track->judged) {
         track->attainable = true;
     } else if (!before && track->least <= ATTAINABLE_AGAIN * promised) {
         track->attainable_since = fmin(track->attainable_since, now);
         track->attainable = now - track->attainable_since >= hold;
     }
+    track->judged = true;
 }
 
 static enum tuning_state state_of(const struct track *track)
