@@ -110,6 +110,24 @@ void store_abort(struct store *store)
     transaction_end(store, true);
 }
 
+int store_transact(struct store *store, int (*step)(struct store *store, void *context),
+                   void *context)
+{
+    int error = -EAGAIN;
+
+    for (int tries = 0; error == -EAGAIN && tries < COMMIT_TRIES; tries++) {
+        error = store_begin(store);
+        if (error)
+            return error;
+        error = step(store, context);
+        if (error)
+            store_abort(store);
+        else
+            error = store_commit(store);
+    }
+    return error;
+}
+
 static int path_join(char path[static STORE_PATH], const char *dir, const char *key)
 {
     int length = snprintf(path, STORE_PATH, "%s/%s", dir, key);
@@ -262,6 +280,18 @@ int store_permit(struct store *store, const char *path, uint32_t owner, uint32_t
                                                                                    : last_error();
 }
 
+int store_make_folder(struct store *store, const char *path, uint32_t owner, uint32_t reader)
+{
+    char parent[STORE_PATH];
+    const char *slash = strrchr(path, '/');
+
+    if (!slash || (size_t)(slash - path) >= sizeof(parent))
+        return -EINVAL;
+    snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+    int error = store_write(store, parent, slash + 1, "");
+    return error ? error : store_permit(store, path, owner, reader);
+}
+
 enum keys_state store_read_state(struct store *store, const char *dir)
 {
     unsigned long state;
@@ -271,29 +301,25 @@ enum keys_state store_read_state(struct store *store, const char *dir)
     return error ? KEYS_STATE_UNKNOWN : (enum keys_state)state;
 }
 
-static int state_put(struct store *store, const char *dir, enum keys_state state)
-{
-    int error = path_look(store, dir);
+struct state_change {
+    const char *dir;
+    enum keys_state state;
+};
 
-    return error ? error : store_writef(store, dir, "state", "%d", (int)state);
+/* The look and the write are one, or the folder could go in between. */
+static int state_put(struct store *store, void *context)
+{
+    const struct state_change *change = context;
+    int error = path_look(store, change->dir);
+
+    return error ? error : store_writef(store, change->dir, "state", "%d", (int)change->state);
 }
 
 int store_write_state(struct store *store, const char *dir, enum keys_state state)
 {
-    int error = -EAGAIN;
+    struct state_change change = {.dir = dir, .state = state};
 
     if (store->transaction != XBT_NULL)
-        return state_put(store, dir, state);
-    /* The look and the write are one, or the folder could go in between. */
-    for (int tries = 0; error == -EAGAIN && tries < COMMIT_TRIES; tries++) {
-        error = store_begin(store);
-        if (error)
-            return error;
-        error = state_put(store, dir, state);
-        if (error)
-            store_abort(store);
-        else
-            error = store_commit(store);
-    }
-    return error;
+        return state_put(store, &change);
+    return store_transact(store, state_put, &change);
 }

@@ -44,6 +44,13 @@ bool store_alive(struct store *store);
 int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_abort(struct store *store);
+/*
+ * Runs `step` in a transaction, anew while other clients are quicker (a bounded
+ * number of times, then -EAGAIN), until it is committed: 0. Where `step` fails,
+ * its error, and nothing was changed.
+ */
+int store_transact(struct store *store, int (*step)(struct store *store, void *context),
+                   void *context);
 
 /* "dir/key" into `ret` (NUL-terminated). Length, or -errno (-ENOENT; -E2BIG: longer than `size`).
  */
@@ -68,6 +75,8 @@ char **store_list(struct store *store, const char *path, unsigned *ret_count);
 
 /* Gives a folder to `owner`, readable by `reader`. */
 int store_permit(struct store *store, const char *path, uint32_t owner, uint32_t reader);
+/* Makes a folder that is so; what is then put into it inherits that. */
+int store_make_folder(struct store *store, const char *path, uint32_t owner, uint32_t reader);
 
 /* The XenbusState under "dir/state"; KEYS_STATE_UNKNOWN where missing or malformed. */
 enum keys_state store_read_state(struct store *store, const char *dir);

@@ -12,11 +12,6 @@
 
 #define DOMAINS "/local/domain"
 
-/* Other clients may be quicker as often as this. */
-#define TRANSACTION_TRIES 32
-
-#define NODE_PATH (KEYS_PATH + 64)
-
 int device_mac(const char *text, char ret[static MAC_TEXT])
 {
     uint8_t mac[6] = {0x00, 0x16, 0x3e};
@@ -89,24 +84,6 @@ int device_find_vm(struct store *store, const char *vm, uint32_t *ret_domid)
     return 0;
 }
 
-/* Runs `step` in a transaction until it commits or fails. */
-static int transact(struct store *store, int (*step)(struct store *, void *), void *data)
-{
-    int error = -EAGAIN;
-
-    for (int i = 0; error == -EAGAIN && i < TRANSACTION_TRIES; i++) {
-        error = store_begin(store);
-        if (error)
-            return error;
-        error = step(store, data);
-        if (error)
-            store_abort(store);
-        else
-            error = store_commit(store);
-    }
-    return error;
-}
-
 /* The lowest handle that the guest has no folder for. */
 static int handle_choose(struct store *store, uint32_t domid, uint32_t *ret)
 {
@@ -120,21 +97,6 @@ static int handle_choose(struct store *store, uint32_t domid, uint32_t *ret)
         }
     }
     return -ENOSPC;
-}
-
-/*
- * An empty folder. Its permissions are set before anything is put into it: what
- * is created below inherits them.
- */
-static int folder_make(struct store *store, const char *path, uint32_t owner, uint32_t reader)
-{
-    char parent[NODE_PATH];
-
-    snprintf(parent, sizeof(parent), "%s", path);
-    char *slash = strrchr(parent, '/');
-    *slash = '\0';
-    int error = store_write(store, parent, slash + 1, "");
-    return error ? error : store_permit(store, path, owner, reader);
 }
 
 struct key {
@@ -214,15 +176,15 @@ static int attach_step(struct store *store, void *data)
     /* What an earlier domain of this number left behind, or nothing. */
     error = store_remove(store, folders.backend);
     if (!error)
-        error = folder_make(store, folders.frontend, guest, host);
+        error = store_make_folder(store, folders.frontend, guest, host);
     if (!error)
-        error = folder_make(store, folders.backend, host, guest);
+        error = store_make_folder(store, folders.backend, host, guest);
     return error ? error : folders_fill(store, device, &folders);
 }
 
 int device_attach(struct store *store, struct device *device)
 {
-    return transact(store, attach_step, device);
+    return store_transact(store, attach_step, device);
 }
 
 bool device_exists(struct store *store, const struct device *device)
@@ -245,7 +207,7 @@ static int close_step(struct store *store, void *data)
 
 int device_close(struct store *store, const struct device *device)
 {
-    return transact(store, close_step, (void *)device);
+    return store_transact(store, close_step, (void *)device);
 }
 
 static int remove_step(struct store *store, void *data)
@@ -268,7 +230,7 @@ static int remove_step(struct store *store, void *data)
 
 int device_remove(struct store *store, const struct device *device)
 {
-    return transact(store, remove_step, (void *)device);
+    return store_transact(store, remove_step, (void *)device);
 }
 
 static enum keys_state end_state(struct store *store, const char *folder)

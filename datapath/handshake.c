@@ -10,7 +10,6 @@
 #include "common/log.h"
 
 #define REFERENCES_TEXT 4096
-#define TRIES 20
 
 static int references_write(struct store *store, const char *dir, const char *key,
                             const uint32_t *references, uint32_t count)
@@ -24,8 +23,16 @@ static int references_write(struct store *store, const char *dir, const char *ke
     return length < sizeof(text) ? store_write(store, dir, key, text) : -E2BIG;
 }
 
-static int offer_write(struct store *store, const char *dir, const struct handshake_offer *offer)
+struct offer_place {
+    const char *dir;
+    const struct handshake_offer *offer;
+};
+
+static int offer_write(struct store *store, void *context)
 {
+    const struct offer_place *place = context;
+    const struct handshake_offer *offer = place->offer;
+    const char *dir = place->dir;
     uint32_t pages = 1u << offer->order;
     int error = references_write(store, dir, "rx-ring-refs", offer->rx, pages);
 
@@ -43,20 +50,9 @@ static int offer_write(struct store *store, const char *dir, const struct handsh
 int handshake_write(struct store *store, const char *frontend_dir,
                     const struct handshake_offer *offer)
 {
-    for (int tries = 0; tries < TRIES; tries++) {
-        int error = store_begin(store);
-        if (error)
-            return error;
-        error = offer_write(store, frontend_dir, offer);
-        if (error) {
-            store_abort(store);
-            return error;
-        }
-        error = store_commit(store);
-        if (error != -EAGAIN)
-            return error;
-    }
-    return -EAGAIN;
+    struct offer_place place = {.dir = frontend_dir, .offer = offer};
+
+    return store_transact(store, offer_write, &place);
 }
 
 /* Exactly `count` numbers, one blank between two. */

@@ -3,6 +3,7 @@
 #include "tests/unit/common/testing.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -295,6 +296,70 @@ static void the_slower_of_two_starts_anew(void **state)
     store_close(other);
 }
 
+/* A step that is disturbed by another client the first `disturbed` times. */
+struct disturbed {
+    struct store *other;
+    unsigned disturbed, runs;
+    int error; /* of the step itself */
+};
+
+static int disturbed_step(struct store *store, void *context)
+{
+    struct disturbed *step = context;
+    char value[8];
+
+    store_read(store, DIR, "a", value, sizeof(value));
+    if (step->runs++ < step->disturbed)
+        store_writef(step->other, DIR, "a", "%u", step->runs);
+    store_write(store, DIR, "a", "mine");
+    return step->error;
+}
+
+static void a_step_is_repeated_until_it_commits(void **state)
+{
+    struct store *store = store_of(state);
+    struct disturbed step = {.disturbed = 3};
+    char value[8];
+
+    assert_int_equal(store_open(&step.other), 0);
+    store_write(store, DIR, "a", "0");
+    assert_int_equal(store_transact(store, disturbed_step, &step), 0);
+    assert_int_equal(step.runs, 4);
+    store_read(store, DIR, "a", value, sizeof(value));
+    assert_string_equal(value, "mine");
+    /* Its own error ends it at once, and changes nothing. */
+    store_write(store, DIR, "a", "0");
+    step = (struct disturbed){.other = step.other, .error = -EEXIST};
+    assert_int_equal(store_transact(store, disturbed_step, &step), -EEXIST);
+    assert_int_equal(step.runs, 1);
+    store_read(store, DIR, "a", value, sizeof(value));
+    assert_string_equal(value, "0");
+    /* One that is always disturbed gives up. */
+    step = (struct disturbed){.other = step.other, .disturbed = UINT_MAX};
+    assert_int_equal(store_transact(store, disturbed_step, &step), -EAGAIN);
+    store_close(step.other);
+}
+
+static void a_folder_passes_its_permissions_on(void **state)
+{
+    struct store *store = store_of(state);
+    struct xs_handle *xs = xs_open(0);
+    unsigned count;
+
+    assert_int_equal(store_make_folder(store, DIR "/new/folder", 5, 7), 0);
+    assert_int_equal(store_write(store, DIR "/new/folder", "key", "1"), 0);
+    struct xs_permissions *permissions =
+        xs_get_permissions(xs, XBT_NULL, DIR "/new/folder/key", &count);
+    assert_non_null(permissions);
+    assert_int_equal(count, 2);
+    assert_int_equal(permissions[0].id, 5);
+    assert_int_equal(permissions[0].perms, XS_PERM_NONE);
+    assert_int_equal(permissions[1].id, 7);
+    assert_int_equal(permissions[1].perms, XS_PERM_READ);
+    free(permissions);
+    xs_close(xs);
+}
+
 static void an_end_without_a_beginning_is_an_error(void **state)
 {
     struct store *store = store_of(state);
@@ -435,6 +500,8 @@ int main(void)
         STORE_TEST(a_removed_device_does_not_come_back_half),
         STORE_TEST(a_transaction_is_all_or_nothing),
         STORE_TEST(the_slower_of_two_starts_anew),
+        STORE_TEST(a_step_is_repeated_until_it_commits),
+        STORE_TEST(a_folder_passes_its_permissions_on),
         STORE_TEST(an_end_without_a_beginning_is_an_error),
         STORE_TEST(watches_fire_at_once_and_below),
         STORE_TEST(the_same_watch_twice_is_an_error),
