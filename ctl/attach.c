@@ -34,6 +34,24 @@ static struct store *store_connect(void)
     return NULL;
 }
 
+/* Parses the command line and runs what it asks for, with its one operand, on a store. */
+static int run_with_store(const struct option_set *set, int argc, char **argv,
+                          int (*run)(struct store *, const char *, const void *),
+                          const void *request)
+{
+    const char *operands[OPTIONS_OPERANDS];
+    int status;
+
+    if (!options_parse(set, argc, argv, operands, &status))
+        return status;
+    struct store *store = store_connect();
+    if (!store)
+        return CTL_FAILED;
+    status = run(store, operands[0], request);
+    store_close(store);
+    return status;
+}
+
 /* Number of a VM that runs, or a message. */
 static int vm_find(struct store *store, const char *vm, uint32_t *ret_domid)
 {
@@ -139,8 +157,9 @@ static int attach_wait(struct store *store, const struct device *device, double 
     return CTL_TIMED_OUT;
 }
 
-static int attach_run(struct store *store, const char *vm, const struct attach_request *request)
+static int attach_run(struct store *store, const char *vm, const void *asked)
 {
+    const struct attach_request *request = asked;
     struct device device;
 
     if (device_from(request, &device))
@@ -182,17 +201,8 @@ int ctl_attach(int argc, char **argv)
         .operands_max = 1,
         .count = sizeof(specs) / sizeof(specs[0]),
         .specs = specs};
-    const char *operands[OPTIONS_OPERANDS];
-    int status;
 
-    if (!options_parse(&set, argc, argv, operands, &status))
-        return status;
-    struct store *store = store_connect();
-    if (!store)
-        return CTL_FAILED;
-    status = attach_run(store, operands[0], &request);
-    store_close(store);
-    return status;
+    return run_with_store(&set, argc, argv, attach_run, &request);
 }
 
 struct detach_request {
@@ -248,8 +258,9 @@ static int detach_find(struct store *store, const char *vm, struct device *devic
     return vm_find(store, vm, &device->interface.domid);
 }
 
-static int detach_run(struct store *store, const char *vm, const struct detach_request *request)
+static int detach_run(struct store *store, const char *vm, const void *asked)
 {
+    const struct detach_request *request = asked;
     struct device device = {.backend_domid = (uint32_t)request->backend_domid,
                             .interface.handle = (uint32_t)request->handle};
     int status = CTL_OK;
@@ -293,15 +304,6 @@ int ctl_detach(int argc, char **argv)
         .operands_max = 1,
         .count = sizeof(specs) / sizeof(specs[0]),
         .specs = specs};
-    const char *operands[OPTIONS_OPERANDS];
-    int status;
 
-    if (!options_parse(&set, argc, argv, operands, &status))
-        return status;
-    struct store *store = store_connect();
-    if (!store)
-        return CTL_FAILED;
-    status = detach_run(store, operands[0], &request);
-    store_close(store);
-    return status;
+    return run_with_store(&set, argc, argv, detach_run, &request);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/duration.h"
-#include "ctl/control.h"
+#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/places.h"
@@ -18,7 +18,8 @@
 #include "ctl/text.h"
 
 #define MICRO 1e-6
-#define NANO 1e-9
+/* Seconds that the daemon may take for each step of an answer. */
+#define PATIENCE 5.0
 #define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
 
 static const struct writer_column daemon_columns[] = {
@@ -85,11 +86,27 @@ static const struct writer_column direction_columns[] = {
     {"container_count", NULL},
 };
 
+static void text_write(struct writer *writer, const json_t *object, const char *path)
+{
+    const char *text = client_text(object, path);
+    writer_text(writer, *text ? text : NULL);
+}
+
+static void count_write(struct writer *writer, const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (json_is_integer(value) && json_integer_value(value) >= 0)
+        writer_count(writer, (uint64_t)json_integer_value(value));
+    else
+        writer_none(writer);
+}
+
 static void trouble_note(struct writer *writer, const char *what, const json_t *object)
 {
-    const char *error = control_text(object, "error");
+    const char *error = client_text(object, "error");
 
-    if (error)
+    if (*error)
         writer_note(writer, "trouble with the %s: %s", what, error);
 }
 
@@ -97,28 +114,28 @@ static void daemon_write(struct writer *writer, const json_t *answer)
 {
     const json_t *daemon = json_object_get(answer, "daemon");
     const json_t *ticks = json_object_get(daemon, "ticks");
-    double up = (double)time(NULL) - control_number(daemon, "started", 1);
+    double up = (double)time(NULL) - client_number(daemon, "started");
     char text[TEXT_NUMBER];
 
     writer_line(writer, "daemon", daemon_columns, COLUMNS(daemon_columns));
     writer_row(writer);
-    writer_text(writer, control_text(answer, "version"));
-    control_write_count(writer, daemon, "pid");
+    text_write(writer, answer, "version");
+    count_write(writer, daemon, "pid");
     writer_text(writer, text_span(up, text));
     writer_duration(writer, up);
-    writer_duration(writer, control_number(answer, "interval", 1));
-    writer_duration(writer, control_number(ticks, "mean_us", MICRO));
-    writer_duration(writer, control_number(ticks, "max_us", MICRO));
-    writer_text(writer, control_text(json_object_get(daemon, "config"), "path"));
-    writer_text(writer, control_text(json_object_get(daemon, "segment"), "path"));
-    writer_text(writer, control_text(json_object_get(daemon, "history"), "path"));
-    writer_time(writer, control_number(answer, "time", 1));
+    writer_duration(writer, client_number(answer, "interval"));
+    writer_duration(writer, MICRO * client_number(ticks, "mean_us"));
+    writer_duration(writer, MICRO * client_number(ticks, "max_us"));
+    text_write(writer, daemon, "config.path");
+    text_write(writer, daemon, "segment.path");
+    text_write(writer, daemon, "history.path");
+    writer_time(writer, client_number(answer, "time"));
 }
 
 static void daemon_notes(struct writer *writer, const json_t *answer)
 {
     const json_t *daemon = json_object_get(answer, "daemon");
-    double dropped = control_number(json_object_get(daemon, "history"), "dropped", 1);
+    double dropped = client_number(daemon, "history.dropped");
 
     trouble_note(writer, "configuration file (the one read before stays in force)",
                  json_object_get(daemon, "config"));
@@ -140,11 +157,11 @@ static void workers_write(struct writer *writer, const json_t *workers)
     {
         const json_t *stable = json_object_get(worker, "stable");
         writer_row(writer);
-        control_write_count(writer, worker, "worker");
-        control_write_count(writer, worker, "interfaces");
-        writer_share(writer, control_number(worker, "utilisation", 1));
-        writer_share(writer, control_number(worker, "predicted_utilisation", 1));
-        writer_rate(writer, control_number(worker, "container_rate", 1));
+        count_write(writer, worker, "worker");
+        count_write(writer, worker, "interfaces");
+        writer_share(writer, client_number(worker, "utilisation"));
+        writer_share(writer, client_number(worker, "predicted_utilisation"));
+        writer_rate(writer, client_number(worker, "container_rate"));
         if (json_is_boolean(stable)) {
             writer_flag(writer, json_is_true(stable), "yes", "no");
             writer_mood(writer, json_is_true(stable) ? WRITER_PLAIN : WRITER_BAD);
@@ -158,25 +175,25 @@ static void state_write(struct writer *writer, const char *state)
 {
     enum writer_mood mood = WRITER_PLAIN;
 
-    if (state && !strcmp(state, "unattainable"))
+    if (!strcmp(state, "unattainable"))
         mood = WRITER_BAD;
-    else if (state && !strcmp(state, "stale"))
+    else if (!strcmp(state, "stale"))
         mood = WRITER_DIM;
-    writer_text(writer, state);
+    writer_text(writer, *state ? state : NULL);
     writer_mood(writer, mood);
 }
 
 static void promise_write(struct writer *writer, const json_t *promise)
 {
-    double delay = control_number(promise, "delay_us", MICRO);
-    double percentile = control_number(promise, "percentile", 1);
-    const char *scope = control_text(promise, "scope");
+    double delay = MICRO * client_number(promise, "delay_us");
+    double percentile = client_number(promise, "percentile");
+    const char *scope = client_text(promise, "scope");
     char text[PROMISE_TEXT];
 
-    writer_text(writer, promise_text(delay, percentile, scope ? scope : "?", text));
+    writer_text(writer, promise_text(delay, percentile, *scope ? scope : "?", text));
     writer_duration(writer, delay);
     writer_number(writer, percentile);
-    writer_text(writer, scope);
+    text_write(writer, promise, "scope");
 }
 
 static void kept_write(struct writer *writer, const json_t *interface)
@@ -189,28 +206,28 @@ static void kept_write(struct writer *writer, const json_t *interface)
     } else {
         writer_none(writer);
     }
-    writer_share(writer, control_number(interface, "kept_share", 1));
-    control_write_count(writer, interface, "windows");
+    writer_share(writer, client_number(interface, "kept_share"));
+    count_write(writer, interface, "windows");
 }
 
 static void interface_write(struct writer *writer, const json_t *interface)
 {
     writer_row(writer);
-    writer_text(writer, control_text(interface, "name"));
-    control_write_count(writer, interface, "domid");
-    control_write_count(writer, interface, "handle");
-    control_write_count(writer, interface, "worker");
-    state_write(writer, control_text(interface, "state"));
-    writer_text(writer, control_text(interface, "sizing"));
+    text_write(writer, interface, "name");
+    count_write(writer, interface, "domid");
+    count_write(writer, interface, "handle");
+    count_write(writer, interface, "worker");
+    state_write(writer, client_text(interface, "state"));
+    text_write(writer, interface, "sizing");
     promise_write(writer, json_object_get(interface, "promise"));
-    writer_duration(writer, control_number(interface, "predicted_us", MICRO));
-    writer_duration(writer, control_number(interface, "measured_us", MICRO));
-    writer_duration(writer, control_number(interface, "expected_us", MICRO));
-    writer_duration(writer, control_number(interface, "least_us", MICRO));
+    writer_duration(writer, MICRO * client_number(interface, "predicted_us"));
+    writer_duration(writer, MICRO * client_number(interface, "measured_us"));
+    writer_duration(writer, MICRO * client_number(interface, "expected_us"));
+    writer_duration(writer, MICRO * client_number(interface, "least_us"));
     kept_write(writer, interface);
-    writer_share(writer, control_number(interface, "utilisation", 1));
-    writer_number(writer, control_number(interface, "forwarded", 1));
-    writer_text(writer, control_text(interface, "reason"));
+    writer_share(writer, client_number(interface, "utilisation"));
+    writer_number(writer, client_number(interface, "forwarded"));
+    text_write(writer, interface, "reason");
 }
 
 /* Packets lost for whatever reason, since `seconds`; NAN where nothing is known. */
@@ -221,7 +238,7 @@ static double dropped_sum(const json_t *lane)
     double sum = 0;
 
     for (size_t i = 0; i < COLUMNS(reasons); i++)
-        sum += control_number(dropped, reasons[i], 1);
+        sum += client_number(dropped, reasons[i]);
     return sum;
 }
 
@@ -231,22 +248,22 @@ static void direction_write(struct writer *writer, const json_t *interface, cons
     double dropped = dropped_sum(lane);
 
     writer_row(writer);
-    writer_text(writer, control_text(interface, "name"));
-    control_write_count(writer, interface, "domid");
-    control_write_count(writer, interface, "handle");
+    text_write(writer, interface, "name");
+    count_write(writer, interface, "domid");
+    count_write(writer, interface, "handle");
     writer_text(writer, direction);
-    writer_rate(writer, control_number(lane, "rate", 1));
-    writer_rate(writer, control_number(lane, "rate_error", 1));
-    control_write_count(writer, lane, "packets");
-    writer_duration(writer, control_number(lane, "timeout_us", MICRO));
-    writer_number(writer, control_number(lane, "packets_per_container", 1));
-    writer_duration(writer, control_number(json_object_get(lane, "predicted"), "total_us", MICRO));
-    writer_duration(writer, control_number(json_object_get(lane, "measured"), "total_us", MICRO));
-    writer_duration(writer, control_number(json_object_get(lane, "measured"), "p99_us", MICRO));
+    writer_rate(writer, client_number(lane, "rate"));
+    writer_rate(writer, client_number(lane, "rate_error"));
+    count_write(writer, lane, "packets");
+    writer_duration(writer, MICRO * client_number(lane, "timeout_us"));
+    writer_number(writer, client_number(lane, "packets_per_container"));
+    writer_duration(writer, MICRO * client_number(lane, "predicted.total_us"));
+    writer_duration(writer, MICRO * client_number(lane, "measured.total_us"));
+    writer_duration(writer, MICRO * client_number(lane, "measured.p99_us"));
     writer_number(writer, dropped);
     writer_mood(writer, dropped > 0 ? WRITER_BAD : WRITER_PLAIN);
-    control_write_count(writer, lane, "packet_count");
-    control_write_count(writer, lane, "container_count");
+    count_write(writer, lane, "packet_count");
+    count_write(writer, lane, "container_count");
 }
 
 static void interfaces_write(struct writer *writer, const json_t *interfaces)
@@ -274,10 +291,9 @@ static void reasons_note(struct writer *writer, const json_t *interfaces)
 
     json_array_foreach(interfaces, i, interface)
     {
-        const char *name = control_text(interface, "name"),
-                   *reason = control_text(interface, "reason");
-        if (reason && *reason)
-            writer_note(writer, "%s: %s", name ? name : "?", reason);
+        const char *reason = client_text(interface, "reason");
+        if (*reason)
+            writer_note(writer, "%s: %s", client_text(interface, "name"), reason);
     }
 }
 
@@ -288,20 +304,13 @@ struct status_request {
     bool json;
 };
 
-static json_t *request_make(const char *vm)
-{
-    if (vm)
-        return json_pack("{s:s, s:s}", "request", "status", "vm", vm);
-    return json_pack("{s:s}", "request", "status");
-}
-
 /* The answer, or NULL and a message. */
 static json_t *status_ask(const struct status_request *request)
 {
     char refusal[256];
     json_t *answer;
-    int error =
-        control_ask(request->control, request_make(request->vm), &answer, refusal, sizeof(refusal));
+    int error = client_ask_status(request->control, request->vm, PATIENCE, &answer, refusal,
+                                  sizeof(refusal));
 
     if (!error)
         return answer;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "sandbox/control.h"
+#include "ctl/client.h"
 #include "sandbox/losses.h"
 #include "sandbox/plan.h"
 #include "sandbox/programs.h"
@@ -162,8 +162,8 @@ static int set_up(struct demo *demo)
 /* Every promise is about both directions. */
 static uint64_t tick_containers(const json_t *interface)
 {
-    double rx = control_number(interface, "rx.container_count"),
-           tx = control_number(interface, "tx.container_count");
+    double rx = client_number(interface, "rx.container_count"),
+           tx = client_number(interface, "tx.container_count");
     double fewer = tx < rx ? tx : rx;
 
     return fewer > 0 ? (uint64_t)fewer : 0;
@@ -187,7 +187,7 @@ static double tick_delays(struct demo *demo, unsigned i, const json_t *interface
 {
     double from = round((end - seconds) * 10) / 10, to = round(end * 10) / 10;
 
-    ret->forwarding = strcmp(control_text(interface, "promise.scope"), "forwarding") == 0;
+    ret->forwarding = strcmp(client_text(interface, "promise.scope"), "forwarding") == 0;
     read_delays(demo, i, TRAFFIC_ROUND_TRIP, from, to, &ret->round);
     read_delays(demo, i, TRAFFIC_TO_GUEST, from, to, &ret->to_guest);
     read_delays(demo, i, TRAFFIC_FROM_GUEST, from, to, &ret->from_guest);
@@ -196,8 +196,8 @@ static double tick_delays(struct demo *demo, unsigned i, const json_t *interface
 
 static struct record_lane tick_lane(const json_t *lane, const struct histogram *delays)
 {
-    return (struct record_lane){.predicted_us = control_number(lane, "predicted.total_us"),
-                                .backend_us = control_number(lane, "measured.total_us"),
+    return (struct record_lane){.predicted_us = client_number(lane, "predicted.total_us"),
+                                .backend_us = client_number(lane, "measured.total_us"),
                                 .generator_us = record_value_us(delays, NAN)};
 }
 
@@ -210,7 +210,7 @@ static bool tick_settled(const struct demo *demo, double at, double seconds)
 static int record_interface(struct demo *demo, unsigned i, const json_t *interface, double end)
 {
     struct record_delays delays;
-    double seconds = control_number(interface, "rx.seconds");
+    double seconds = client_number(interface, "rx.seconds");
 
     if (!(seconds > 0))
         return 0;
@@ -222,32 +222,32 @@ static int record_interface(struct demo *demo, unsigned i, const json_t *interfa
         .phase = demo->phase,
         .settled = tick_settled(demo, at, seconds),
         .offered = counted > 0 ? (double)histogram_count(&delays.to_guest) / counted : 0,
-        .rx_packets = whole(control_number(interface, "rx.in_force.packets")),
-        .rx_timeout_us = whole(control_number(interface, "rx.in_force.timeout_us")),
-        .tx_packets = whole(control_number(interface, "tx.in_force.packets")),
-        .tx_timeout_us = whole(control_number(interface, "tx.in_force.timeout_us")),
+        .rx_packets = whole(client_number(interface, "rx.in_force.packets")),
+        .rx_timeout_us = whole(client_number(interface, "rx.in_force.timeout_us")),
+        .tx_packets = whole(client_number(interface, "tx.in_force.packets")),
+        .tx_timeout_us = whole(client_number(interface, "tx.in_force.timeout_us")),
         .containers = tick_containers(interface),
-        .predicted_us = control_number(interface, "predicted_us"),
-        .backend_us = control_number(interface, "measured_us"),
+        .predicted_us = client_number(interface, "predicted_us"),
+        .backend_us = client_number(interface, "measured_us"),
         .to_guest = tick_lane(json_object_get(interface, "rx"), &delays.to_guest),
         .from_guest = tick_lane(json_object_get(interface, "tx"), &delays.from_guest),
-        .promise_us = control_number(interface, "promise.delay_us"),
-        .least_us = control_number(interface, "least_us"),
-        .percentile = control_number(interface, "promise.percentile"),
+        .promise_us = client_number(interface, "promise.delay_us"),
+        .least_us = client_number(interface, "least_us"),
+        .percentile = client_number(interface, "promise.percentile"),
     };
     tick.generator_us = record_delay_us(&delays, tick.percentile);
     if (demo->least_us <= 0)
         tick.promise_us = NAN; /* the configuration's default, which promises nothing here */
-    snprintf(tick.state, sizeof(tick.state), "%s", control_text(interface, "state"));
-    snprintf(demo->reasons[i], sizeof(demo->reasons[i]), "%s", control_text(interface, "reason"));
+    snprintf(tick.state, sizeof(tick.state), "%s", client_text(interface, "state"));
+    snprintf(demo->reasons[i], sizeof(demo->reasons[i]), "%s", client_text(interface, "reason"));
     snprintf(demo->scopes[i], sizeof(demo->scopes[i]), "%s",
-             control_text(interface, "promise.scope"));
+             client_text(interface, "promise.scope"));
     return record_add(demo->record, i, &tick, &delays);
 }
 
 static int record_status(struct demo *demo, const json_t *status)
 {
-    double end = control_number(status, "time");
+    double end = client_number(status, "time");
     size_t index;
     json_t *interface;
     int error = 0;
@@ -255,11 +255,11 @@ static int record_status(struct demo *demo, const json_t *status)
     json_array_foreach(json_object_get(status, "interfaces"), index, interface)
     {
         for (unsigned i = 0; i < PLAN_GUESTS && !error; i++)
-            if (strcmp(control_text(interface, "name"), plan_members[i].name) == 0)
+            if (strcmp(client_text(interface, "name"), plan_members[i].name) == 0)
                 error = record_interface(demo, i, interface, end);
     }
-    demo->summary->tick_mean_us = control_number(status, "daemon.ticks.mean_us");
-    demo->summary->tick_max_us = control_number(status, "daemon.ticks.max_us");
+    demo->summary->tick_mean_us = client_number(status, "daemon.ticks.mean_us");
+    demo->summary->tick_max_us = client_number(status, "daemon.ticks.max_us");
     return error;
 }
 
@@ -285,7 +285,7 @@ static void show(struct demo *demo)
  */
 static int look(struct demo *demo)
 {
-    char path[WORLD_PATH];
+    char path[WORLD_PATH], refusal[128];
     json_t *status;
     int error = 0;
 
@@ -296,10 +296,11 @@ static int look(struct demo *demo)
         show(demo);
     }
     if (!error)
-        error = control_ask(world_control(demo->world, path), "{\"request\":\"status\"}", &status);
+        error = client_ask_status(world_control(demo->world, path), NULL, WORLD_PATIENCE, &status,
+                                  refusal, sizeof(refusal));
     if (error)
         return complain("the daemon's status", error);
-    double end = control_number(status, "time");
+    double end = client_number(status, "time");
     if (isnan(end) || end == demo->tick_time) {
         json_decref(status);
         return 0;

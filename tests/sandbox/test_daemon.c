@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The daemon beside a running data path: it sizes, it dies, it is told nonsense. */
+#include "ctl/client.h"
 #include "tests/sandbox/fixture.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-
-#include "sandbox/control.h"
 
 #define INTERVAL "200ms"
 
@@ -36,10 +35,11 @@ static void promise(struct world *world, const char *delay)
 
 static json_t *ask_status(struct world *world)
 {
-    char path[WORLD_PATH];
+    char path[WORLD_PATH], refusal[128];
     json_t *status;
 
-    if (control_ask(world_control(world, path), "{\"request\":\"status\"}", &status))
+    if (client_ask_status(world_control(world, path), NULL, WORLD_PATIENCE, &status, refusal,
+                          sizeof(refusal)))
         return NULL;
     return status;
 }
@@ -52,7 +52,7 @@ static json_t *interface_of(json_t *status, const char *name)
 
     json_array_foreach(json_object_get(status, "interfaces"), i, interface)
     {
-        if (strcmp(control_text(interface, "name"), name) == 0)
+        if (strcmp(client_text(interface, "name"), name) == 0)
             return interface;
     }
     return NULL;
@@ -68,7 +68,7 @@ static bool number_is(void *context)
 {
     const struct wish *wish = context;
     json_t *status = ask_status(wish->world);
-    double value = control_number(interface_of(status, wish->name), wish->path);
+    double value = client_number(interface_of(status, wish->name), wish->path);
 
     json_decref(status);
     return value > wish->above && value < wish->below;
@@ -86,7 +86,7 @@ static bool text_is(void *context)
 {
     const struct wish *wish = context;
     json_t *status = ask_status(wish->world);
-    bool is = strcmp(control_text(interface_of(status, wish->name), wish->path), wish->text) == 0;
+    bool is = strcmp(client_text(interface_of(status, wish->name), wish->path), wish->text) == 0;
 
     json_decref(status);
     return is;
@@ -242,7 +242,7 @@ static void a_bad_configuration_is_refused_at_the_start(void **state)
 static bool reload_refused(void *context)
 {
     json_t *status = ask_status(context);
-    bool refused = control_text(status, "daemon.config.error")[0] != '\0';
+    bool refused = client_text(status, "daemon.config.error")[0] != '\0';
 
     json_decref(status);
     return refused;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ctl/control.h"
+#include "ctl/client.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,14 +11,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_SECONDS 5
 /* 256 guests at 4 KB each, and room to spare. */
 #define ANSWER_BYTES (16u << 20)
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, double patience)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+    struct timeval limit = {.tv_sec = (time_t)patience,
+                            .tv_usec = (suseconds_t)(1e6 * fmod(patience, 1))};
 
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
@@ -25,8 +26,8 @@ static int connect_to(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) ||
         connect(fd, (struct sockaddr *)&address, sizeof(address))) {
         int error = -errno;
         close(fd);
@@ -95,20 +96,23 @@ static int answer_parse(const char *line, size_t length, json_t **ret, char *ret
     }
     int error = -EPROTO;
     if (json_is_false(ok)) {
-        const char *why = control_text(answer, "error");
-        snprintf(ret_refusal, size, "%s", why ? why : "it does not say why");
+        const char *why = client_text(answer, "error");
+        snprintf(ret_refusal, size, "%s", *why ? why : "it does not say why");
         error = -EREMOTEIO;
     }
     json_decref(answer);
     return error;
 }
 
-int control_ask(const char *path, json_t *request, json_t **ret, char *ret_refusal, size_t size)
+int client_ask(const char *path, json_t *request, double patience, json_t **ret, char *ret_refusal,
+               size_t size)
 {
     char *line = NULL;
     size_t length = 0;
-    int fd = connect_to(path);
 
+    if (!request) /* made of something that is not UTF-8 */
+        return -EINVAL;
+    int fd = connect_to(path, patience);
     if (fd < 0) {
         json_decref(request);
         return fd;
@@ -124,23 +128,36 @@ int control_ask(const char *path, json_t *request, json_t **ret, char *ret_refus
     return error;
 }
 
-double control_number(const json_t *object, const char *key, double factor)
+int client_ask_status(const char *path, const char *vm, double patience, json_t **ret,
+                      char *ret_refusal, size_t size)
 {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? factor * json_number_value(value) : NAN;
+    json_t *request = vm ? json_pack("{s:s, s:s}", "request", "status", "vm", vm)
+                         : json_pack("{s:s}", "request", "status");
+
+    return client_ask(path, request, patience, ret, ret_refusal, size);
 }
 
-const char *control_text(const json_t *object, const char *key)
+static const json_t *find(const json_t *answer, const char *path)
 {
-    return json_string_value(json_object_get(object, key));
+    char name[64];
+
+    while (answer && *path) {
+        size_t length = strcspn(path, ".");
+        snprintf(name, sizeof(name), "%.*s", (int)length, path);
+        answer = json_object_get(answer, name);
+        path += length + (path[length] == '.');
+    }
+    return answer;
 }
 
-void control_write_count(struct writer *writer, const json_t *object, const char *key)
+double client_number(const json_t *answer, const char *path)
 {
-    const json_t *value = json_object_get(object, key);
+    const json_t *value = find(answer, path);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
 
-    if (json_is_integer(value) && json_integer_value(value) >= 0)
-        writer_count(writer, (uint64_t)json_integer_value(value));
-    else
-        writer_none(writer);
+const char *client_text(const json_t *answer, const char *path)
+{
+    const char *text = json_string_value(find(answer, path));
+    return text ? text : "";
 }
