@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/segment.h"
 #include "common/store.h"
-#include "sandbox/control.h"
+#include "ctl/client.h"
 #include "sandbox/process.h"
 #include "sandbox/programs.h"
 #include "sandbox/xenstored.h"
@@ -356,10 +356,10 @@ static double resident_mib(pid_t pid)
 
 static int status_ask(const struct bench *bench, json_t **ret)
 {
-    char control[96];
+    char control[96], refusal[128];
 
-    return control_ask(place(bench, "control", control), "{\"request\":\"status\",\"vm\":\"-\"}",
-                       ret);
+    return client_ask_status(place(bench, "control", control), "-", 20, ret, refusal,
+                             sizeof(refusal));
 }
 
 static int measure(struct bench *bench, struct result *ret)
@@ -379,16 +379,16 @@ static int measure(struct bench *bench, struct result *ret)
         json_decref(before);
         return fail("asking the daemon", error);
     }
-    double count = control_number(after, "daemon.ticks.count");
-    double first = control_number(before, "daemon.ticks.count");
-    double sum = count * control_number(after, "daemon.ticks.mean_us") -
-                 first * control_number(before, "daemon.ticks.mean_us");
+    double count = client_number(after, "daemon.ticks.count");
+    double first = client_number(before, "daemon.ticks.count");
+    double sum = count * client_number(after, "daemon.ticks.mean_us") -
+                 first * client_number(before, "daemon.ticks.mean_us");
     *ret = (struct result){
         .guests = bench->n,
         .resident_mib = resident_mib(pid),
         .cpu_share = (cpu_seconds(pid) - cpu) / ((double)(clock_ns() - start) * 1e-9),
         .tick_mean = sum / (count - first) * 1e-6,
-        .tick_max = control_number(after, "daemon.ticks.max_us") * 1e-6,
+        .tick_max = client_number(after, "daemon.ticks.max_us") * 1e-6,
         .ticks = (unsigned)(count - first),
     };
     json_decref(before);
