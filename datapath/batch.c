@@ -21,6 +21,7 @@ struct batch {
     uint8_t frames[BATCH_MAX][FRAME_ROOM];
     /* Frames to be written. */
     unsigned queued, refused;
+    int write_flags; /* RWF_NOWAIT, where the kernel can write so */
     struct iovec parts[BATCH_MAX][2];
 };
 
@@ -37,6 +38,7 @@ int batch_new(int fd, struct batch **ret)
     }
     batch->fd = fd;
     batch->ahead = 1;
+    batch->write_flags = RWF_NOWAIT;
     *ret = batch;
     return 0;
 }
@@ -61,7 +63,12 @@ static void ring_run(struct batch *batch, unsigned n, int *ret_results)
             break;
         submitted += did > 0 ? (unsigned)did : 0;
     }
-    for (unsigned i = 0; i < submitted && io_uring_wait_cqe(&batch->ring, &cqe) == 0; i++) {
+    for (unsigned i = 0; i < submitted; i++) {
+        int error;
+        while ((error = io_uring_wait_cqe(&batch->ring, &cqe)) == -EINTR)
+            ; /* what is left behind would be taken for the next batch's */
+        if (error)
+            return;
         uint64_t index = io_uring_cqe_get_data64(cqe);
         if (index < n)
             ret_results[index] = cqe->res;
@@ -137,17 +144,31 @@ ssize_t batch_read(struct batch *batch, const struct iovec frame[2])
     return ahead && !batch->one_by_one ? 0 : frame_read(batch, frame);
 }
 
+static void frames_submit(struct batch *batch, int *ret_results)
+{
+    for (unsigned i = 0; i < batch->queued; i++) {
+        struct io_uring_sqe *sqe = io_uring_get_sqe(&batch->ring);
+        io_uring_prep_writev(sqe, batch->fd, batch->parts[i], 2, 0);
+        sqe->rw_flags = batch->write_flags;
+        io_uring_sqe_set_data64(sqe, i);
+        ret_results[i] = -EIO;
+    }
+    ring_run(batch, batch->queued, ret_results);
+}
+
+/*
+ * Without waiting, as with reads: a descriptor that is full would be waited for,
+ * whatever its flags. One that knows no such write heeds its flags.
+ */
 static void frames_write(struct batch *batch)
 {
     int results[BATCH_MAX];
 
-    for (unsigned i = 0; i < batch->queued; i++) {
-        struct io_uring_sqe *sqe = io_uring_get_sqe(&batch->ring);
-        io_uring_prep_writev(sqe, batch->fd, batch->parts[i], 2, 0);
-        io_uring_sqe_set_data64(sqe, i);
-        results[i] = -EIO;
+    frames_submit(batch, results);
+    if (results[0] == -EOPNOTSUPP && batch->write_flags) {
+        batch->write_flags = 0;
+        frames_submit(batch, results);
     }
-    ring_run(batch, batch->queued, results);
     for (unsigned i = 0; i < batch->queued; i++)
         batch->refused += results[i] < 0;
     batch->queued = 0;

@@ -114,11 +114,39 @@ static void a_device_without_such_reads_is_read_all_the_same(void **state)
     unlink(path);
 }
 
+/* Whoever takes nothing is not waited for: what does not fit is refused. */
+static void a_full_descriptor_refuses(void **state)
+{
+    static uint8_t bytes[4096];
+    const struct iovec frame[2] = {{bytes, 14}, {bytes + 14, sizeof(bytes) - 14}};
+    unsigned sent = 0, refused = 0, taken = 0;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    struct batch *batch = batch_over(pair[0]);
+    alarm(60);
+    for (int i = 0; i < 20; i++) {
+        for (unsigned n = 0; n < FRAMES; n++, sent++)
+            batch_write(batch, frame);
+        refused += batch_flush(batch);
+    }
+    alarm(0);
+    assert_true(refused > 0);
+    while (recv(pair[1], bytes, sizeof(bytes), 0) > 0)
+        taken++;
+    assert_int_equal(taken + refused, sent);
+    batch_free(batch);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_come_in_order_and_end),
         cmocka_unit_test(frames_leave_in_order),
+        cmocka_unit_test(a_full_descriptor_refuses),
         cmocka_unit_test(a_device_without_such_reads_is_read_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
