@@ -11,6 +11,8 @@
 /* Events after which an older one weighs 1/e. */
 #define READ_MEMORY 20000.0
 #define WAKE_MEMORY 50.0
+#define WAKE_GROWTH 2.0
+#define WAKE_ODD_MOST 2
 static const struct line_prior guess_publish = {
     .fixed = 4e-6, .per_packet = 5e-9, .weight = GUESS_WEIGHT};
 static const struct line_prior guess_unload = {
@@ -30,10 +32,20 @@ void costs_add_unload(struct costs *costs, const struct segment_unload *unload)
     line_add(&costs->unload, &unload->unload);
 }
 
+/*
+ * A handful of probes, of which one may have met a busy moment that tells
+ * nothing of all the others: a tick may not make the mean more than double,
+ * unless those before it said the same.
+ */
 void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep)
 {
-    mean_add(&costs->wake, (double)sleep->wake_n, (double)sleep->wake_ns * 1e-9, ESTIMATE_EVENT_MAX,
-             WAKE_MEMORY);
+    double n = (double)sleep->wake_n, seconds = (double)sleep->wake_ns * 1e-9;
+    double most = n * WAKE_GROWTH * mean_get(&costs->wake, GUESS_WAKE, GUESS_WAKE_WEIGHT);
+
+    costs->slow_wakes = seconds > most ? costs->slow_wakes + 1 : 0;
+    if (costs->slow_wakes <= WAKE_ODD_MOST)
+        seconds = fmin(seconds, most);
+    mean_add(&costs->wake, n, seconds, ESTIMATE_EVENT_MAX, WAKE_MEMORY);
 }
 
 static double variation(const struct costs *costs, const struct line_cost *publish,

@@ -13,6 +13,7 @@
 struct costs {
     struct mean_estimator read, wake;
     struct line_estimator publish, unload;
+    int slow_wakes; /* ticks in a row whose wake-ups took far longer than before */
 };
 
 /* Differences of two samples: of the packing half, the unloading half, the sleeping. */

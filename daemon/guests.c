@@ -17,6 +17,7 @@ struct guests {
     size_t n, room;
     bool scan;      /* the folders have to be listed */
     bool connected; /* for the first time after a new connection */
+    bool waiting;   /* for an empty store to be filled again */
     bool full_said;
 };
 
@@ -130,7 +131,8 @@ void guests_event(struct guests *guests, const char *path)
         guest->stale = true;
     /* The folder itself was made or removed, or one that was not known. */
     char dir[KEYS_PATH];
-    if (!guest || strcmp(path, keys_backend_dir(guests->backend_domid, interface, dir)) == 0)
+    if (!guest || guests->waiting ||
+        strcmp(path, keys_backend_dir(guests->backend_domid, interface, dir)) == 0)
         guests->scan = true;
 }
 
@@ -287,20 +289,21 @@ static int guests_scan(struct guests *guests, struct store *store)
 {
     struct found found = {0};
     int error = interfaces_list(guests, store, &found);
-    bool emptied = error == -ENOENT && guests->connected && guests->n > 0;
+    bool emptied = error == -ENOENT && (guests->connected || guests->waiting) && guests->n > 0;
 
     if (error == -ENOENT)
         error = 0;
-    if (emptied)
+    if (emptied && !guests->waiting)
         log_line(LOG_WARNING, "guests",
                  "the store is empty: %zu interfaces that were known are waited for", guests->n);
-    else if (!error)
+    if (!error && !emptied)
         error = scan_apply(guests, store, &found);
     free(found.list);
     if (error)
         return error;
     if (guests->connected)
         names_watch(guests, store);
+    guests->waiting = emptied;
     guests->scan = guests->connected = false;
     return 0;
 }
@@ -312,7 +315,10 @@ static void name_read(struct guest *guest, struct store *store)
     char dir[KEYS_PATH], name[CONFIG_NAME];
 
     snprintf(dir, sizeof(dir), "/local/domain/%u", guest->interface.domid);
-    if (store_read(store, dir, "name", name, sizeof(name)) <= 0)
+    bool named = store_read(store, dir, "name", name, sizeof(name)) > 0;
+    if (!named && *guest->name) /* an emptied store: it still is who it was */
+        return;
+    if (!named)
         snprintf(name, sizeof(name), "domain-%u", guest->interface.domid);
     for (char *c = name; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -276,9 +276,21 @@ static void costs_start_at_guesses_and_follow_measurements(void **state)
     assert_float_equal(guess.scv, 1, 1e-9);
     costs_add_pack(&costs, &pack);
     costs_add_sleep(&costs, &sleep);
+    costs_add_sleep(&costs, &sleep);
     costs_get(&costs, &found);
     assert_float_equal(found.read, 3e-6, 0.1e-6);
-    assert_float_equal(found.wakeup, 90e-6, 1e-6);
+    assert_float_equal(found.wakeup, 90e-6, 2e-6);
+    /* One probe of ten that met a busy moment of 20 ms. */
+    struct segment_sleep busy = {.wake_n = 10, .wake_ns = 9 * 90000 + 20000000};
+    costs_add_sleep(&costs, &busy);
+    costs_get(&costs, &found);
+    assert_true(found.wakeup < 120e-6);
+    /* A machine that is slow from now on is believed soon enough. */
+    struct segment_sleep slow = {.wake_n = 10, .wake_ns = 10 * 900000};
+    for (int i = 0; i < 40; i++)
+        costs_add_sleep(&costs, &slow);
+    costs_get(&costs, &found);
+    assert_float_equal(found.wakeup, 900e-6, 90e-6);
     assert_float_equal(found.unload, guess.unload, 1e-12);
 }
 
