@@ -34,7 +34,7 @@ extern const struct plan_phase plan_phases[PLAN_PHASES];
  * The promise of the tight guest by the least delay that it can have at its
  * highest rate. At most 1.5 times at any load is the aim; what is the least varies with the host.
  */
-#define PLAN_TIGHT_RATIO 1.25
+#define PLAN_TIGHT_RATIO 1.22
 #define PLAN_IMPOSSIBLE_US 10.0
 #define PLAN_RELAXED_US 3000.0
 
