@@ -32,9 +32,20 @@ struct config_daemon {
     uint64_t history_size; /* bytes that the database may grow to */
 };
 
+/* What a guest's sizes are made for, as long as its promise holds. */
+enum objective {
+    OBJECTIVE_THROUGHPUT, /* least of the worker's time and of notifications: the largest sizes */
+    OBJECTIVE_DELAY       /* least delay while the worker's utilisation is below a bound */
+};
+
+#define CONFIG_UTILISATION_MAX 0.7 /* where OBJECTIVE_DELAY is given no bound */
+
 /* [default] and each [vm NAME] */
 struct config_policy {
     struct promise promise;
+    enum objective objective;
+    double
+        utilisation_max; /* of the worker, for OBJECTIVE_DELAY, 0..1; 0: CONFIG_UTILISATION_MAX */
     struct size_limits limits;
     bool fixed[DIRECTION_COUNT];
     struct lane_size fixed_size[DIRECTION_COUNT];

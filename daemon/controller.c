@@ -206,13 +206,14 @@ static int worker_tick(struct controller *controller, uint32_t worker,
     return error;
 }
 
-static void track_tick(struct track *track, const struct sample_interface *taken,
-                       const struct controller_input *input)
+static void track_tick(struct track *track, const struct controller_guest *guest,
+                       const struct sample_interface *taken, const struct controller_input *input)
 {
     static const struct segment_interface nothing;
 
     track->before = track->state;
-    track->promise_changed = track_policy(track, config_policy(input->config, track->name));
+    track->promise_changed =
+        track_policy(track, config_policy(input->config, track->name), guest->by_hand);
     track->delta = taken ? &taken->delta : &nothing;
     /* One look at a new interface says what it is, but not yet what it does. */
     track->stale = track_stale(track, input->now, input->interval) ||
@@ -252,7 +253,8 @@ int controller_tick(struct controller *controller, const struct controller_input
     feed(controller, input);
     for (size_t i = 0; i < controller->n_tracks; i++) {
         struct track *track = &controller->tracks[i];
-        track_tick(track, sample_find(input->sample, i, track->interface), input);
+        track_tick(track, &input->guests[i], sample_find(input->sample, i, track->interface),
+                   input);
     }
     error = workers_tick(controller, input, &n_workers);
     if (error)

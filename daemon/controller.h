@@ -24,6 +24,8 @@
 struct controller_guest {
     struct keys_interface interface;
     const char *name;
+    /* Sizes fixed by hand, over what the configuration says; 0 packets: none. */
+    struct lane_size by_hand[DIRECTION_COUNT];
 };
 
 struct controller_input {

@@ -49,11 +49,17 @@ static bool promise_same(const struct promise *a, const struct promise *b)
     return a->delay == b->delay && a->percentile == b->percentile && a->scope == b->scope;
 }
 
-bool track_policy(struct track *track, const struct config_policy *policy)
+bool track_policy(struct track *track, const struct config_policy *policy,
+                  const struct lane_size by_hand[DIRECTION_COUNT])
 {
     bool same = promise_same(&track->policy.promise, &policy->promise);
 
     track->policy = *policy;
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (by_hand[d].packets > 0) {
+            track->policy.fixed[d] = true;
+            track->policy.fixed_size[d] = by_hand[d];
+        }
     if (!same) { /* what was learnt of the old one says nothing of the new */
         memset(&track->bias[BIAS_PROMISE], 0, sizeof(track->bias[BIAS_PROMISE]));
         verdict_restart(&track->verdict);

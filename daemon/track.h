@@ -74,8 +74,11 @@ struct track {
 };
 
 void track_begin(struct track *track, struct keys_interface interface, const char *name);
-/* What holds for it now. True: the promise has changed. */
-bool track_policy(struct track *track, const struct config_policy *policy);
+/* What holds for it now; `by_hand` as struct controller_guest has it. True: the promise has
+ * changed.
+ */
+bool track_policy(struct track *track, const struct config_policy *policy,
+                  const struct lane_size by_hand[DIRECTION_COUNT]);
 /* Takes what the sample says of it; NULL: nothing. */
 void track_feed(struct track *track, const struct sample_interface *sample, double now);
 /* Whether it has been without measurements for too long, or never had any. */
