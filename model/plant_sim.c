@@ -383,6 +383,8 @@ static void packet_leaves(struct plant_sim *plant, const struct end *end, struct
 {
     uint32_t guest = visit->in->guest;
     if (!end->is_guest && packet->origin >= 0) {
+        if (plant->options.on_forwarded)
+            plant->options.on_forwarded(plant->options.context, guest, leaves - packet->origin);
         plant->forwarded[guest]++;
         plant->forwarding_sum[guest] += leaves - packet->origin;
         tally_add(&plant->forwarding[guest], leaves - packet->origin, 1);
@@ -510,6 +512,20 @@ static void end_next_visit(struct plant_sim *plant, struct end *end)
     visit->unloaded = visit->read = false;
 }
 
+/* Closes the next open container, for the visit that is to publish it. False: there is none. */
+static bool end_hurry(struct plant_sim *plant, struct end *end)
+{
+    for (uint32_t i = 0; i < end->n_visits; i++) {
+        struct lane *lane = end->visits[end->visit].out;
+        if (lane->open > 0 && !lane->full && ring_has_room(plant, lane)) {
+            container_close(lane, plant->now, PLANT_SIM_EAGER);
+            return true;
+        }
+        end_next_visit(plant, end);
+    }
+    return false;
+}
+
 static void end_choose(struct plant_sim *plant, struct end *end)
 {
     for (;;) {
@@ -519,6 +535,8 @@ static void end_choose(struct plant_sim *plant, struct end *end)
         end->idle_visits = visit_wants_more(plant, visit) ? 0 : end->idle_visits + 1;
         end_next_visit(plant, end);
         if (end->idle_visits > end->n_visits) {
+            if (plant->options.eager && end_hurry(plant, end))
+                continue;
             end_idle(plant, end);
             return;
         }
@@ -741,6 +759,30 @@ int plant_sim_load(struct plant_sim *plant, size_t guest, const double rates[DIR
     end_replan(plant, &plant->ends[0]);
     end_replan(plant, &plant->ends[guest + 1]);
     return 0;
+}
+
+static int costs_change(struct plant_sim *plant, struct end *end, struct end_costs *old,
+                        const struct end_costs *costs)
+{
+    if (!costs_valid(costs))
+        return -EINVAL;
+    *old = *costs;
+    end->publish = law_make(costs->publish, costs->scv);
+    end->unload = law_make(costs->unload, costs->scv);
+    end_replan(plant, end);
+    return 0;
+}
+
+int plant_sim_worker_costs(struct plant_sim *plant, const struct end_costs *costs)
+{
+    return costs_change(plant, &plant->ends[0], &plant->worker_costs, costs);
+}
+
+int plant_sim_guest_costs(struct plant_sim *plant, size_t guest, const struct end_costs *costs)
+{
+    if (guest >= plant->n)
+        return -EINVAL;
+    return costs_change(plant, &plant->ends[guest + 1], &plant->loads[guest].costs, costs);
 }
 
 /* ---- reporting ---- */

@@ -51,10 +51,13 @@ struct plant_sim_options {
     uint32_t port_packets; /* room in a port's queue, beyond it packets are dropped; 4096 */
     uint32_t ring_bytes;   /* room in a ring; 1 MB */
     double spin;           /* s of polling before it sleeps; none */
+    bool eager;            /* an end with nothing else to do publishes what is open, then sleeps */
     /* Called for every piece of work done, as an end would measure it; may be NULL. */
     void (*on_work)(void *context, const struct plant_sim_work *work);
     /* Called for every packet that leaves at the far side, with its one-way delay; may be NULL. */
     void (*on_packet)(void *context, uint32_t guest, enum direction d, double delay);
+    /* The same for one that was forwarded, after on_packet, from its first port; may be NULL. */
+    void (*on_forwarded)(void *context, uint32_t guest, double delay);
     void *context;
 };
 
@@ -62,6 +65,7 @@ enum plant_sim_closing {
     PLANT_SIM_FULL,  /* by count */
     PLANT_SIM_BYTES, /* by its byte limit */
     PLANT_SIM_TIMEOUT,
+    PLANT_SIM_EAGER, /* there was nothing else to do */
     PLANT_SIM_CLOSINGS
 };
 
@@ -110,6 +114,9 @@ double plant_sim_now(const struct plant_sim *plant);
 int plant_sim_resize(struct plant_sim *plant, size_t guest,
                      const struct lane_size sizes[DIRECTION_COUNT]);
 int plant_sim_load(struct plant_sim *plant, size_t guest, const double rates[DIRECTION_COUNT]);
+/* Of the worker; of one guest. What is being done already takes as long as it took. */
+int plant_sim_worker_costs(struct plant_sim *plant, const struct end_costs *costs);
+int plant_sim_guest_costs(struct plant_sim *plant, size_t guest, const struct end_costs *costs);
 
 /* What was measured since creation or the last plant_sim_forget. */
 void plant_sim_guest(const struct plant_sim *plant, size_t guest, struct plant_sim_guest *ret);

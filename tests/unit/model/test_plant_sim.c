@@ -300,6 +300,86 @@ static void bursts_and_byte_limit(void **state)
     plant_sim_destroy(plant);
 }
 
+/* Nothing else to do after every packet; with work that takes longer, packets join. */
+static void eager_ends_publish_before_they_sleep(void **state)
+{
+    (void)state;
+    struct bench bench = bench_make(1, 1e3, 0, 100);
+    bench.options.eager = true;
+    bench.worker = (struct end_costs){.read = 1 * US, .publish = 5 * US};
+    struct plant_sim *plant = bench_run(&bench, 5);
+    struct plant_sim_lane calm = lane_of(plant, 0, DIRECTION_RX);
+    assert_true(calm.containers[PLANT_SIM_EAGER] >= calm.packets * 98 / 100);
+    assert_float_equal(calm.mean.fill, 0, 0.1 * US);
+    plant_sim_destroy(plant);
+    bench.guests[0].rate[DIRECTION_RX] = 800e3;
+    plant = bench_run(&bench, 0.5);
+    struct plant_sim_lane busy = lane_of(plant, 0, DIRECTION_RX);
+    assert_true(busy.packets > 5 * busy.containers[PLANT_SIM_EAGER]);
+    assert_float_equal((double)busy.packets, 400e3, 5e3);
+    plant_sim_destroy(plant);
+}
+
+struct returns {
+    double one_way, forwarded;
+    uint64_t n;
+};
+
+static void one_way_down(void *context, uint32_t guest, enum direction d, double delay)
+{
+    (void)guest;
+    (void)d;
+    ((struct returns *)context)->one_way += delay;
+}
+
+static void forwarded_down(void *context, uint32_t guest, double delay)
+{
+    struct returns *returns = context;
+    assert_int_equal(guest, 0);
+    returns->forwarded += delay;
+    returns->n++;
+}
+
+static void what_was_forwarded_is_told(void **state)
+{
+    (void)state;
+    struct returns returns = {0};
+    struct bench bench = bench_make(1, 50e3, 50e3, 10);
+    bench.guests[0].forwarded = 1;
+    bench.options.on_packet = one_way_down;
+    bench.options.on_forwarded = forwarded_down;
+    bench.options.context = &returns;
+    struct plant_sim *plant = bench_start(&bench);
+    assert_int_equal(plant_sim_run(plant, 1), 0);
+    assert_float_equal((double)returns.n, 50e3, 1e3);
+    assert_float_equal(returns.forwarded, returns.one_way, 0.001 * returns.one_way);
+    plant_sim_destroy(plant);
+}
+
+static void costs_change_while_it_runs(void **state)
+{
+    (void)state;
+    struct bench bench = bench_make(1, 100e3, 0, 10);
+    struct plant_sim *plant = bench_start(&bench);
+    struct end_costs slow = {.read = 2 * US, .publish = 20 * US};
+    assert_int_equal(plant_sim_worker_costs(plant, &slow), 0);
+    assert_int_equal(plant_sim_run(plant, 1), 0);
+    struct plant_sim_worker worker;
+    plant_sim_worker(plant, &worker);
+    assert_float_equal(worker.utilisation, 0.4, 0.01);
+    struct end_costs guest = {.unload = 30 * US};
+    assert_int_equal(plant_sim_guest_costs(plant, 0, &guest), 0);
+    plant_sim_forget(plant);
+    assert_int_equal(plant_sim_run(plant, 1), 0);
+    struct plant_sim_guest report;
+    plant_sim_guest(plant, 0, &report);
+    assert_float_equal(report.utilisation, 0.3, 0.01);
+    slow.read = -1;
+    assert_int_equal(plant_sim_worker_costs(plant, &slow), -EINVAL);
+    assert_int_equal(plant_sim_guest_costs(plant, 1, &guest), -EINVAL);
+    plant_sim_destroy(plant);
+}
+
 static void refuses_bad_arguments(void **state)
 {
     (void)state;
@@ -330,6 +410,9 @@ int main(void)
         cmocka_unit_test(sizes_and_loads_change_while_it_runs),
         cmocka_unit_test(work_is_told),
         cmocka_unit_test(bursts_and_byte_limit),
+        cmocka_unit_test(eager_ends_publish_before_they_sleep),
+        cmocka_unit_test(what_was_forwarded_is_told),
+        cmocka_unit_test(costs_change_while_it_runs),
         cmocka_unit_test(refuses_bad_arguments),
     };
     return cmocka_run_group_tests_name("plant_sim", tests, NULL, NULL);
