@@ -86,7 +86,6 @@ void account_past(struct track *track, const struct segment_interface *delta)
         .interface = track->interface,
         .worker = track->worker,
         .seconds = track->seconds,
-        .costs = {0},
         .promise = track->policy.promise,
         .limits = track->policy.limits,
         .predicted = track->expects ? track->expected_promise : NAN,
@@ -123,7 +122,15 @@ void account_decision(struct track *track, const struct group *group, size_t i)
     struct guest_report *ret = &track->report;
 
     ret->forwarded = group->loads[i].forwarded;
-    ret->costs = group->loads[i].costs;
+    ret->basis = (struct guest_basis){
+        .known = true,
+        .load = group->loads[i],
+        .size = {group->sizes[i][DIRECTION_RX], group->sizes[i][DIRECTION_TX]},
+        .model = group->forecasts[i].promised,
+        .margin = correction_margin(track),
+        .objective = track->policy.objective,
+        .utilisation_max = track->policy.utilisation_max,
+    };
     ret->utilisation = utilisation_of(ret, &group->costs);
     for (enum direction d = 0; d < DIRECTION_COUNT && track->decided; d++)
         ret->lanes[d].wanted = track->current[d];

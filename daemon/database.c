@@ -31,6 +31,7 @@ enum statement {
     PREDICTION,
     MEASURED,
     WORKER,
+    INPUT,
     EVENT,
     MINUTES_DONE,
     MINUTE,
@@ -56,7 +57,10 @@ static const char *const statements[STATEMENTS] = {
                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [PREDICTION] = "INSERT OR REPLACE INTO prediction VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [MEASURED] = "INSERT OR REPLACE INTO measured VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [WORKER] = "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [WORKER] = "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INPUT] = "INSERT OR REPLACE INTO input VALUES"
+              "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+              " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [EVENT] = "INSERT INTO event(time, kind, text) VALUES(?, ?, ?)",
     [MINUTES_DONE] = "SELECT coalesce((SELECT max(time) + 60 FROM minute),"
                      " (SELECT cast(min(time) / 60 AS INTEGER) * 60.0 FROM sample))",
@@ -97,7 +101,7 @@ struct database {
 
 /*
  * Binds in the order of `types`: i (int64_t), d (double: NULL where not finite),
- * s (text).
+ * s (text; NULL is NULL).
  */
 static void bind(sqlite3_stmt *statement, const char *types, va_list values)
 {
@@ -502,6 +506,39 @@ static int verdict_write(struct database *database, int64_t id, double time,
                us(guest->window_predicted), us(guest->window_measured), (int64_t)guest->kept);
 }
 
+/* How a direction's size is fixed; NULL: it is not. */
+static const char *fixed_how(const struct guest_report *guest, enum direction d)
+{
+    if (!guest->basis.load.fixed[d])
+        return NULL;
+    return guest->by_hand[d] ? "hand" : "configuration";
+}
+
+/* Everything in one statement: it is asked for together, and only together it has a meaning. */
+static int input_write(struct database *database, int64_t id, double time,
+                       const struct guest_report *guest)
+{
+    const struct guest_basis *basis = &guest->basis;
+    const struct guest_load *load = &basis->load;
+    const struct end_costs *costs = &load->costs;
+    const struct lane_size *rx = &basis->size[DIRECTION_RX], *tx = &basis->size[DIRECTION_TX];
+
+    return run(database, INPUT, "diidddddddddddddddddssdiidddssididdddd", time, id,
+               (int64_t)guest->worker, load->rate[DIRECTION_RX], load->rate[DIRECTION_TX],
+               load->packet_bytes[DIRECTION_RX], load->packet_bytes[DIRECTION_TX],
+               load->dispersion[DIRECTION_RX], load->dispersion[DIRECTION_TX], load->forwarded,
+               costs->read * 1e9, costs->publish * 1e9, costs->publish_packet * 1e9,
+               costs->unload * 1e9, costs->unload_packet * 1e9, costs->wakeup * 1e9,
+               costs->timer_late * 1e9, costs->scv, promise_us(&load->promise),
+               promise_percentile(&load->promise), scope_name(load->promise.scope),
+               objective_name(basis->objective), basis->utilisation_max,
+               (int64_t)load->limits.packets_min, (int64_t)load->limits.packets_max,
+               us(load->limits.timeout_min), us(load->limits.timeout_max), load->limits.bytes_max,
+               fixed_how(guest, DIRECTION_RX), fixed_how(guest, DIRECTION_TX), (int64_t)rx->packets,
+               us(rx->timeout), (int64_t)tx->packets, us(tx->timeout), us(basis->model),
+               us(basis->margin), us(guest->expected), us(guest->least));
+}
+
 static int guest_write(struct database *database, double time, const struct guest_report *guest)
 {
     struct known *known = known_find(database, guest);
@@ -510,6 +547,8 @@ static int guest_write(struct database *database, double time, const struct gues
 
     if (!code && guest->seconds > 0)
         code = delays_write(database, known->id, time, guest);
+    if (!code && guest->basis.known)
+        code = input_write(database, known->id, time, guest);
     if (!code && guest->changed)
         code = decision_write(database, known->id, time, guest);
     if (!code && guest->kept >= 0)
@@ -521,11 +560,11 @@ static int worker_write(struct database *database, double time, const struct wor
 {
     const struct end_costs *costs = &worker->costs;
 
-    return run(database, WORKER, "diidddddddddd", time, (int64_t)worker->worker,
+    return run(database, WORKER, "diiddddddddddd", time, (int64_t)worker->worker,
                (int64_t)worker->interfaces, worker->utilisation, worker->forecast.utilisation,
                worker->forecast.container_rate, costs->read * 1e9, costs->publish * 1e9,
                costs->publish_packet * 1e9, costs->unload * 1e9, costs->unload_packet * 1e9,
-               costs->wakeup * 1e9, costs->timer_late * 1e9);
+               costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv);
 }
 
 int database_tick(struct database *database, const struct tick_report *report)
@@ -587,7 +626,7 @@ static int execute(struct database *database, const char *sql)
 /* Each tick's rows before `before`, at most a piece at once. */
 static int detail_delete(struct database *database, double before)
 {
-    static const char *const tables[] = {"prediction", "measured", "worker", "sample"};
+    static const char *const tables[] = {"prediction", "measured", "worker", "input", "sample"};
     char sql[256];
     int code = SQLITE_OK;
 

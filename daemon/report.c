@@ -31,6 +31,11 @@ const char *scope_name(enum scope scope)
     return scope == SCOPE_FORWARDING ? "forwarding" : "one-way";
 }
 
+const char *objective_name(enum objective objective)
+{
+    return objective == OBJECTIVE_DELAY ? "delay" : "throughput";
+}
+
 const char *direction_name(enum direction direction)
 {
     return direction == DIRECTION_RX ? "rx" : "tx";

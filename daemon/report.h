@@ -30,6 +30,7 @@ enum tuning_state {
 const char *tuning_state_name(enum tuning_state state);
 const char *sizing_reason_name(enum sizing_reason reason);
 const char *scope_name(enum scope scope);
+const char *objective_name(enum objective objective);
 const char *direction_name(enum direction direction);
 
 struct lane_report {
@@ -54,6 +55,17 @@ struct lane_report {
     double p50, p99;   /* s, measured */
 };
 
+/* What `expected` was made of: with all guests' of a worker anybody can ask the model again. */
+struct guest_basis {
+    bool known;             /* the model was asked at this tick */
+    struct guest_load load; /* as the model was given it; the promise is the operator's */
+    struct lane_size size[DIRECTION_COUNT]; /* decided; those in force where they are ignored */
+    double model;                           /* s, what the model alone makes of `expected` */
+    double margin;                          /* s that the promise keeps in hand */
+    enum objective objective;
+    double utilisation_max; /* of the worker, where the objective is the delay */
+};
+
 struct guest_report {
     char name[CONFIG_NAME];
     struct keys_interface interface;
@@ -62,9 +74,10 @@ struct guest_report {
     struct lane_report lanes[DIRECTION_COUNT];
     double forwarded;   /* share of rx packets that come back as tx */
     double utilisation; /* share of its worker's time that this interface takes, predicted */
-    struct end_costs costs;
+    struct guest_basis basis;
     struct promise promise;
     struct size_limits limits;
+    bool by_hand[DIRECTION_COUNT]; /* the size was fixed by hand, not by the configuration */
 
     /* What the promise's scope and percentile come to. */
     double predicted; /* for the tick that ends now, made at the one before */

@@ -4,6 +4,9 @@
 #include <stdio.h>
 
 /*
+ * What version 1 had. Later versions add to it, step by step, so that a new
+ * database and an old one brought up to date are the same.
+ *
  * Rows of every tick lie in the order of time (WITHOUT ROWID): what is asked for
  * and what is thrown away is a span of time.
  */
@@ -123,6 +126,20 @@ static const char views[] =
     "  avg(predicted_utilisation) AS predicted_utilisation"
     " FROM worker GROUP BY minute, worker;";
 
+/* To version 2: what the model was given, so that it can be asked again. */
+static const char model_inputs[] =
+    "CREATE TABLE input("
+    " time REAL, interface INTEGER REFERENCES interface, worker INTEGER,"
+    " rx_rate REAL, tx_rate REAL, rx_bytes REAL, tx_bytes REAL, rx_dispersion REAL,"
+    " tx_dispersion REAL, forwarded REAL, read_ns REAL, publish_ns REAL, publish_packet_ns REAL,"
+    " unload_ns REAL, unload_packet_ns REAL, wakeup_ns REAL, timer_late_ns REAL, scv REAL,"
+    " delay_us REAL, percentile REAL, scope TEXT, objective TEXT, utilisation_max REAL,"
+    " min_packets INTEGER, max_packets INTEGER, min_timeout_us REAL, max_timeout_us REAL,"
+    " max_bytes REAL, rx_fixed TEXT, tx_fixed TEXT, rx_packets INTEGER, rx_timeout_us REAL,"
+    " tx_packets INTEGER, tx_timeout_us REAL, model_us REAL, margin_us REAL, expected_us REAL,"
+    " least_us REAL, PRIMARY KEY(time, interface)) WITHOUT ROWID;"
+    "ALTER TABLE worker ADD COLUMN scv REAL;";
+
 static const char indices[] = "CREATE INDEX promise_interface ON promise(interface, time);"
                               "CREATE INDEX decision_interface ON decision(interface, time);"
                               "CREATE INDEX verdict_interface ON verdict(interface, time);"
@@ -144,19 +161,37 @@ static int number(sqlite3 *db, const char *sql, int *ret)
     return code;
 }
 
-static int schema_create(sqlite3 *db)
+/* All of it or nothing. */
+static int execute(sqlite3 *db, const char *const *steps, size_t n)
 {
-    char marks[128];
-    const char *const steps[] = {"BEGIN IMMEDIATE", tables, views, indices, marks, "COMMIT"};
-    int code = SQLITE_OK;
+    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
-    snprintf(marks, sizeof(marks), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-             SCHEMA_APPLICATION, SCHEMA_VERSION);
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !code; i++)
+    for (size_t i = 0; i < n && !code; i++)
         code = sqlite3_exec(db, steps[i], NULL, NULL, NULL);
+    if (!code)
+        code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     if (code && !sqlite3_get_autocommit(db))
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return code;
+}
+
+#define STEPS(steps) (sizeof(steps) / sizeof((steps)[0]))
+
+static int schema_create(sqlite3 *db)
+{
+    char marks[128];
+    const char *const steps[] = {tables, views, indices, model_inputs, marks};
+
+    snprintf(marks, sizeof(marks), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+             SCHEMA_APPLICATION, SCHEMA_VERSION);
+    return execute(db, steps, STEPS(steps));
+}
+
+static int schema_update(sqlite3 *db)
+{
+    static const char *const steps[] = {model_inputs, "PRAGMA user_version = 2"};
+
+    return execute(db, steps, STEPS(steps));
 }
 
 int schema_prepare(sqlite3 *db)
@@ -172,7 +207,7 @@ int schema_prepare(sqlite3 *db)
         return code;
     if (application == 0 && version == 0 && objects == 0)
         return schema_create(db);
-    if (application != SCHEMA_APPLICATION || version != SCHEMA_VERSION)
+    if (application != SCHEMA_APPLICATION || version < 1 || version > SCHEMA_VERSION)
         return SQLITE_MISMATCH;
-    return SQLITE_OK;
+    return version < SCHEMA_VERSION ? schema_update(db) : SQLITE_OK;
 }

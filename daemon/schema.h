@@ -8,12 +8,12 @@
 #include <sqlite3.h>
 
 #define SCHEMA_APPLICATION 2019649383 /* "xagg" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /*
- * Makes an open database ours: creates everything in an empty one, checks one
- * that is ours. Returns an SQLite result code; SQLITE_MISMATCH where it is a
- * database of something else or of a newer xenagg (then untouched).
+ * Makes an open database ours: creates everything in an empty one, brings one of
+ * an older version up to this, checks one that is ours. Returns an SQLite result code;
+ * SQLITE_MISMATCH where it is a database of something else or of a newer xenagg (then untouched).
  */
 int schema_prepare(sqlite3 *db);
 

@@ -124,6 +124,15 @@ static double ask(const struct bench *bench, const char *sql)
     return value;
 }
 
+static void sql(const struct bench *bench, const char *statements)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(bench->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, statements, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void tick_write(struct bench *bench, double time)
 {
     bench->report.time = time;
@@ -161,6 +170,76 @@ static void everything_of_a_tick_is_found_again(void **state)
                                   " AND percentile IS NULL AND scope = 'forwarding'"),
                        2, 0);
     assert_float_equal(ask(bench, "SELECT count(*) FROM run"), 1, 0);
+}
+
+static void basis_fill(struct guest_basis *basis)
+{
+    *basis = (struct guest_basis){
+        .known = true,
+        .load = {.rate = {5000, 3000},
+                 .packet_bytes = {66, 67},
+                 .dispersion = {1.5, 2.5},
+                 .forwarded = 0.6,
+                 .costs = {1e-6, 2e-6, 3e-9, 4e-6, 5e-9, 0.5, 6e-6, 7e-6},
+                 .promise = {.delay = 600e-6, .percentile = 99, .scope = SCOPE_ONE_WAY},
+                 .limits = {2, 1000, 11e-6, 12e-3, 65536},
+                 .fixed = {true, false}},
+        .size = {{41, 310e-6}, {42, 320e-6}},
+        .model = 500e-6,
+        .margin = 18e-6,
+        .objective = OBJECTIVE_DELAY,
+        .utilisation_max = 0.8,
+    };
+}
+
+/* Every column is what it is called. */
+static void what_the_model_was_given_is_found_again(void **state)
+{
+    struct bench *bench = *state;
+
+    open_database(bench);
+    basis_fill(&bench->guests[0].basis);
+    bench->guests[0].by_hand[DIRECTION_RX] = true;
+    bench->guests[0].worker = 3;
+    bench->worker.costs.scv = 0.75;
+    tick_write(bench, NOW);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
+    assert_float_equal(ask(bench, "SELECT scv FROM worker"), 0.75, 1e-9);
+    assert_float_equal(
+        ask(bench, "SELECT worker = 3 AND rx_rate = 5000 AND tx_rate = 3000 AND rx_bytes = 66"
+                   " AND tx_bytes = 67 AND rx_dispersion = 1.5 AND tx_dispersion = 2.5"
+                   " AND forwarded = 0.6 AND scv = 0.5 AND percentile = 99 AND scope = 'one-way'"
+                   " AND objective = 'delay' AND utilisation_max = 0.8 AND min_packets = 2"
+                   " AND max_packets = 1000 AND max_bytes = 65536 AND rx_fixed = 'hand'"
+                   " AND tx_fixed IS NULL AND rx_packets = 41 AND tx_packets = 42 FROM input"),
+        1, 0);
+    assert_float_equal(
+        ask(bench, "SELECT max(abs(read_ns - 1000), abs(publish_ns - 2000),"
+                   " abs(publish_packet_ns - 3), abs(unload_ns - 4000), abs(unload_packet_ns - 5),"
+                   " abs(wakeup_ns - 6000), abs(timer_late_ns - 7000), abs(delay_us - 600),"
+                   " abs(min_timeout_us - 11), abs(max_timeout_us - 12000),"
+                   " abs(rx_timeout_us - 310), abs(tx_timeout_us - 320), abs(model_us - 500),"
+                   " abs(margin_us - 18), abs(expected_us - 215), abs(least_us - 80)) FROM input"),
+        0, 1e-6);
+}
+
+/* What version 1 wrote stays, and goes on as version 2. */
+static void older_databases_are_brought_up_to_date(void **state)
+{
+    struct bench *bench = *state;
+
+    open_database(bench);
+    tick_write(bench, NOW);
+    database_close(bench->database);
+    bench->database = NULL;
+    sql(bench, "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv; PRAGMA user_version = 1");
+    open_database(bench);
+    basis_fill(&bench->guests[1].basis);
+    tick_write(bench, NOW + 1);
+    assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 8, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
+    assert_true(isnan(ask(bench, "SELECT scv FROM worker ORDER BY time LIMIT 1")));
 }
 
 static void promises_are_written_when_they_change(void **state)
@@ -330,15 +409,6 @@ static void other_files_are_refused_and_left_alone(void **state)
     assert_null(bench->database);
 }
 
-static void sql(const struct bench *bench, const char *statements)
-{
-    sqlite3 *db;
-
-    assert_int_equal(sqlite3_open(bench->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, statements, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 static void other_databases_and_newer_ones_are_refused(void **state)
 {
     struct bench *bench = *state;
@@ -353,7 +423,7 @@ static void other_databases_and_newer_ones_are_refused(void **state)
     open_database(bench);
     database_close(bench->database);
     bench->database = NULL;
-    sql(bench, "PRAGMA user_version = 2");
+    sql(bench, "PRAGMA user_version = 3");
     assert_int_equal(open_code(bench, why), SQLITE_MISMATCH);
 }
 
@@ -486,6 +556,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(everything_of_a_tick_is_found_again),
+        TEST(what_the_model_was_given_is_found_again),
+        TEST(older_databases_are_brought_up_to_date),
         TEST(promises_are_written_when_they_change),
         TEST(views_answer),
         TEST(documented_queries_run),
