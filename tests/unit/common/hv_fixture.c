@@ -20,6 +20,18 @@ unsigned descriptors_count(void)
     return count;
 }
 
+static void descriptors_print(void)
+{
+    char path[64], target[256];
+
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof(target) - 1);
+        if (length >= 0)
+            print_error("  %d: %.*s\n", fd, (int)length, target);
+    }
+}
+
 int hv_fixture_setup(void **state)
 {
     struct hv_fixture *f = calloc(1, sizeof(*f));
@@ -57,5 +69,6 @@ int hv_fixture_teardown(void **state)
     if (descriptors_count() == before)
         return 0;
     print_error("%u descriptors are open, %u were before\n", descriptors_count(), before);
+    descriptors_print();
     return -1;
 }

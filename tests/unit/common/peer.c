@@ -2,8 +2,10 @@
 #include "tests/unit/common/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -106,8 +108,15 @@ static struct answer order_obey(struct made *made, const struct order *order)
     }
 }
 
-static void peer_main(int orders, const char *spec, uint32_t domid)
+#define PEER_NAME "xenagg-test-peer"
+
+void peer_main(int argc, char **argv)
 {
+    if (argc != 4 || strcmp(argv[0], PEER_NAME) != 0)
+        return;
+    int orders = atoi(argv[1]);
+    const char *spec = argv[2];
+    uint32_t domid = (uint32_t)strtoul(argv[3], NULL, 10);
     struct made made = {0};
     struct order order;
     struct answer answer = {.result = hv_open(spec, domid, &made.hv)};
@@ -127,6 +136,18 @@ static void peer_main(int orders, const char *spec, uint32_t domid)
 
 /* --- in the test --------------------------------------------------------- */
 
+static void peer_exec(int orders, const char *spec, uint32_t domid)
+{
+    char descriptor[16], number[16];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fcntl(orders, F_SETFD, 0);
+    snprintf(descriptor, sizeof(descriptor), "%d", orders);
+    snprintf(number, sizeof(number), "%u", domid);
+    execl("/proc/self/exe", PEER_NAME, descriptor, spec, number, NULL);
+    _exit(2);
+}
+
 struct peer peer_start(const char *spec, uint32_t domid)
 {
     struct answer answer;
@@ -135,11 +156,8 @@ struct peer peer_start(const char *spec, uint32_t domid)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     struct peer peer = {.pid = fork(), .orders = pair[0]};
     assert_true(peer.pid >= 0);
-    if (peer.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(pair[0]);
-        peer_main(pair[1], spec, domid);
-    }
+    if (peer.pid == 0)
+        peer_exec(pair[1], spec, domid);
     close(pair[1]);
     assert_int_equal(recv(peer.orders, &answer, sizeof(answer), 0), sizeof(answer));
     assert_int_equal(answer.result, 0);

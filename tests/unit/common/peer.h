@@ -19,6 +19,13 @@ struct peer {
     int orders;
 };
 
+/*
+ * First in main() of each test that starts peers: a peer is the test's program
+ * started anew, and does not come back from here. A process that only forked,
+ * beside the thread of a handle, would inherit locks that nobody releases.
+ */
+void peer_main(int argc, char **argv);
+
 /* Starts it; its handle is open. Numbers of pages and channels count from 0 as they are made. */
 struct peer peer_start(const char *spec, uint32_t domid);
 /* Ends it at once (SIGKILL), or lets it close its handle and leave. */

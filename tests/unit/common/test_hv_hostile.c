@@ -189,6 +189,8 @@ static void rogue_answer(int fd, enum behaviour behaviour)
     hand_send(fd, fine, sizeof(fine[0]), fds, 1);
 }
 
+/* Beside the thread of the test's handle when it forked: system calls only, nothing that takes
+ * locks. */
 static void rogue_main(int listener, enum behaviour behaviour)
 {
     struct local_request request;
@@ -540,8 +542,9 @@ static void a_peer_can_not_take_pages_away(void **state)
     hv_pages_release(pages);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    peer_main(argc, argv);
 #define HOSTILE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         HOSTILE_TEST(no_answer_to_a_mapping_is_believed),

@@ -599,8 +599,9 @@ static void any_order_of_release_is_fine(void **state)
     hv_channel_release(NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    peer_main(argc, argv);
 #define HV_TEST(name) cmocka_unit_test_setup_teardown(name, hv_fixture_setup, hv_fixture_teardown)
     const struct CMUnitTest tests[] = {
         HV_TEST(shared_pages_are_one_memory),
