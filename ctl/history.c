@@ -13,11 +13,11 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/database.h"
 #include "ctl/options.h"
 #include "ctl/places.h"
 #include "ctl/print.h"
 #include "ctl/promise.h"
-#include "daemon/schema.h"
 
 #define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
 #define MICRO 1e-6
@@ -200,13 +200,6 @@ struct span {
     int limit;
 };
 
-static double column_number(sqlite3_stmt *statement, int column)
-{
-    return sqlite3_column_type(statement, column) == SQLITE_NULL
-               ? NAN
-               : sqlite3_column_double(statement, column);
-}
-
 static const char *column_text(sqlite3_stmt *statement, int column)
 {
     return (const char *)sqlite3_column_text(statement, column);
@@ -225,8 +218,8 @@ static void count_write(struct writer *writer, sqlite3_stmt *statement, int colu
 /* Three columns (delay, percentile, scope) that are four values. */
 static void promise_write(struct writer *writer, sqlite3_stmt *statement, int column)
 {
-    double delay = MICRO * column_number(statement, column);
-    double percentile = column_number(statement, column + 1);
+    double delay = MICRO * database_number(statement, column);
+    double percentile = database_number(statement, column + 1);
     const char *scope = column_text(statement, column + 2);
     char text[PROMISE_TEXT];
 
@@ -239,7 +232,7 @@ static void promise_write(struct writer *writer, sqlite3_stmt *statement, int co
 /* Returns how many columns of the query it took. */
 static int value_write(struct writer *writer, sqlite3_stmt *statement, int column, char kind)
 {
-    double number = column_number(statement, column);
+    double number = database_number(statement, column);
 
     switch (kind) {
     case 'T': /* seconds since the epoch */
@@ -331,7 +324,7 @@ static double number_ask(sqlite3 *db, const char *sql, const struct span *span)
     if (span)
         span_bind(statement, span);
     if (sqlite3_step(statement) == SQLITE_ROW)
-        value = column_number(statement, 0);
+        value = database_number(statement, 0);
     sqlite3_finalize(statement);
     return value;
 }
@@ -402,37 +395,11 @@ static int history_print(sqlite3 *db, const struct history_request *request)
     return print_end(writer);
 }
 
-/* Whether the file is a history of a version that is known here; else says so. */
-static bool is_history(sqlite3 *db, const char *path)
-{
-    double application = number_ask(db, "PRAGMA application_id", NULL);
-    double version = number_ask(db, "PRAGMA user_version", NULL);
-
-    if (isnan(application))
-        ctl_error("%s: %s", path, sqlite3_errmsg(db));
-    else if (application != SCHEMA_APPLICATION)
-        ctl_error("%s is no history of xenaggd", path);
-    else if (version != SCHEMA_VERSION)
-        ctl_error("%s has version %.0f; this xenaggctl knows version %d", path, version,
-                  SCHEMA_VERSION);
-    else
-        return true;
-    return false;
-}
-
 static int history_show(const struct history_request *request)
 {
-    sqlite3 *db;
-    int status = CTL_FAILED;
+    sqlite3 *db = database_read(request->database, 1);
+    int status = db ? history_print(db, request) : CTL_FAILED;
 
-    if (sqlite3_open_v2(request->database, &db, SQLITE_OPEN_READONLY, NULL)) {
-        ctl_error("%s: %s; has xenaggd run, and may you read it? --database names another place",
-                  request->database, sqlite3_errmsg(db));
-    } else {
-        sqlite3_busy_timeout(db, 5000);
-        if (is_history(db, request->database))
-            status = history_print(db, request);
-    }
     sqlite3_close(db);
     return status;
 }

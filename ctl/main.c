@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
     {"status", "what each VM is promised and gets", "status [VM] [OPTION...]", ctl_status},
     {"history", "what was predicted, measured and decided", "history [OPTION...]", ctl_history},
+    {"explain", "why a VM's containers have their size", "explain VM [OPTION...]", ctl_explain},
     {"attach", "give a VM an interface, as a toolstack does", "attach VM|DOMID [OPTION...]",
      ctl_attach},
     {"detach", "take it away again, in order", "detach VM|DOMID [OPTION...]", ctl_detach},

@@ -32,8 +32,7 @@ static const struct option_spec *find(const struct option_set *set, const char *
     return NULL;
 }
 
-/* In minutes or days, where nobody would think of metres or write "min". */
-static int span_parse(const char *text, double *ret)
+int options_span(const char *text, double *ret)
 {
     static const struct {
         char unit;
@@ -61,7 +60,7 @@ static bool set_duration(const struct option_spec *spec, const char *text)
     double seconds;
     bool span = spec->kind == OPTION_SPAN;
 
-    if ((span ? span_parse(text, &seconds) : duration_parse(text, &seconds)) ||
+    if ((span ? options_span(text, &seconds) : duration_parse(text, &seconds)) ||
         (spec->kind == OPTION_INTERVAL && seconds <= 0)) {
         ctl_error("--%s: '%s' is not a duration; write a number and a unit, as in %s", spec->name,
                   text, span ? "90s, 10m or 2d" : "250ms or 10s");

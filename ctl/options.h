@@ -50,4 +50,10 @@ struct option_set {
 bool options_parse(const struct option_set *set, int argc, char **argv,
                    const char *operands[static OPTIONS_OPERANDS], int *ret_exit);
 
+/*
+ * A duration (s), also in minutes or days where nobody would think of metres or
+ * write "min": "10m", "2d". 0 or -EINVAL.
+ */
+int options_span(const char *text, double *ret);
+
 #endif

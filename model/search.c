@@ -74,11 +74,16 @@ static double burst_timeout(const struct search *s, uint32_t packets)
     return clamp_timeout(g, 2 * packets * (g->costs.read + g->costs.unload_packet));
 }
 
-static void place(struct search *s, enum direction d, uint32_t packets)
+double search_timeout(const struct search *s, enum direction d, uint32_t packets)
 {
     bool burst = d == DIRECTION_TX && search_forwards(load_of(s));
+    return burst ? burst_timeout(s, packets) : guard_timeout(s, d, packets);
+}
+
+static void place(struct search *s, enum direction d, uint32_t packets)
+{
     s->size[d].packets = packets;
-    s->size[d].timeout = burst ? burst_timeout(s, packets) : guard_timeout(s, d, packets);
+    s->size[d].timeout = search_timeout(s, d, packets);
 }
 
 /* The delay with the sizes as they stand. */

@@ -41,6 +41,8 @@ void search_init(struct search *search, const struct plant_worker *worker, size_
 
 /* Whether the guest's tx containers are made for what it forwards. */
 bool search_forwards(const struct guest_load *guest);
+/* The timeout (s) that goes with so many packets in a lane. */
+double search_timeout(const struct search *search, enum direction direction, uint32_t packets);
 /* Largest container allowed, in packets and bytes; at least the smallest. */
 uint32_t search_ceiling(const struct guest_load *guest, enum direction direction);
 
