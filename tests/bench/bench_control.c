@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The controller beside its rivals, in compressed time: every scenario of
+ * tests/sim/scenarios/, in the same simulated plant, judged in the same way.
+ * Prints tables and writes them as JSON; docs/control.md explains them.
+ *
+ * XENAGG_BENCH_SCENARIO: only scenarios whose name contains this.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "tests/sim/oracle.h"
+#include "tests/sim/run.h"
+
+#define SCENARIOS "tests/sim/scenarios"
+#define FILES_MAX 256
+
+static const struct rule *const rules[] = {&rule_controller, &rule_fixed, &rule_published,
+                                           &rule_climber,    &rule_eager, &rule_oracle};
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+#define ORACLE (RULES - 1)
+
+struct cost {
+    double busy, containers, notified, packets;
+};
+
+/* A rule in a scenario. */
+struct outcome {
+    double windows, kept; /* of promises that the oracle keeps */
+    struct cost cost;     /* while all promises were such */
+};
+
+struct row {
+    char name[64];
+    enum scenario_kind kind;
+    struct outcome outcomes[RULES];
+};
+
+struct table {
+    struct row rows[FILES_MAX];
+    size_t n;
+    double tick_median, tick_most; /* s */
+};
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- one run ---- */
+
+static bool attainable(const struct scenario *scenario, const struct oracle *oracle, size_t tick,
+                       size_t group)
+{
+    return oracle_at(oracle, (double)tick * scenario->interval)->kept[group];
+}
+
+static bool all_attainable(const struct scenario *scenario, const struct oracle *oracle,
+                           size_t tick)
+{
+    for (size_t g = 0; g < scenario->n_groups; g++)
+        if (!attainable(scenario, oracle, tick, g))
+            return false;
+    return true;
+}
+
+static void windows_count(const struct scenario *scenario, const struct oracle *oracle,
+                          const struct run *run, struct outcome *ret)
+{
+    for (size_t w = 0; w < run->n_windows; w++) {
+        const struct run_window *window = &run->windows[w];
+        size_t group = scenario_group_of(scenario, window->guest);
+        bool fair = true;
+        for (size_t t = window->from; t <= window->to; t++)
+            fair &= attainable(scenario, oracle, t, group);
+        ret->windows += fair;
+        ret->kept += fair && window->kept;
+    }
+}
+
+static void costs_count(const struct scenario *scenario, const struct oracle *oracle,
+                        const struct run *run, struct outcome *ret)
+{
+    for (size_t t = (size_t)(scenario->settle / scenario->interval); t < run->n_ticks; t++) {
+        if (!all_attainable(scenario, oracle, t))
+            continue;
+        ret->cost.busy += run->work[t].busy;
+        ret->cost.containers += run->work[t].containers;
+        ret->cost.notified += run->work[t].notified;
+        ret->cost.packets += run->work[t].packets;
+    }
+}
+
+static int outcomes_make(const struct scenario *scenario, const char *cache, struct row *row)
+{
+    struct oracle oracle;
+    int error = oracle_find(scenario, cache, &oracle);
+
+    for (size_t r = 0; r < RULES && !error; r++) {
+        struct run run;
+        error = run_make(scenario, rules[r], &oracle, &run);
+        if (error)
+            break;
+        windows_count(scenario, &oracle, &run, &row->outcomes[r]);
+        costs_count(scenario, &oracle, &run, &row->outcomes[r]);
+        run_free(&run);
+    }
+    if (!error || oracle.stretches)
+        oracle_free(&oracle);
+    return error;
+}
+
+/* ---- figures ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *values, size_t n, double share)
+{
+    qsort(values, n, sizeof(*values), ascending);
+    return n > 0 ? values[(size_t)ceil(share * (double)n) - (share > 0)] : NAN;
+}
+
+static double time_per_packet(const struct cost *cost)
+{
+    return cost->busy / cost->packets;
+}
+
+static double containers_per_packet(const struct cost *cost)
+{
+    return cost->containers / cost->packets;
+}
+
+/* Of a rule, over the oracle's, for all scenarios where both say something. */
+static size_t ratios(const struct table *table, size_t rule, double (*of)(const struct cost *),
+                     double *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < table->n; i++) {
+        const struct outcome *outcomes = table->rows[i].outcomes;
+        double ratio = of(&outcomes[rule].cost) / of(&outcomes[ORACLE].cost);
+        if (isfinite(ratio) && outcomes[ORACLE].cost.packets > 0)
+            ret[n++] = ratio;
+    }
+    return n;
+}
+
+static double kept_share(const struct table *table, size_t rule, bool steady_only)
+{
+    double windows = 0, kept = 0;
+
+    for (size_t i = 0; i < table->n; i++) {
+        if (steady_only && table->rows[i].kind != SCENARIO_STEADY)
+            continue;
+        windows += table->rows[i].outcomes[rule].windows;
+        kept += table->rows[i].outcomes[rule].kept;
+    }
+    return kept / windows;
+}
+
+static json_t *rule_figures(const struct table *table, size_t rule)
+{
+    double values[FILES_MAX];
+    size_t n = ratios(table, rule, time_per_packet, values);
+    double time_median = quantile(values, n, 0.5), time_p95 = quantile(values, n, 0.95);
+    n = ratios(table, rule, containers_per_packet, values);
+    double boxes_median = quantile(values, n, 0.5), boxes_p95 = quantile(values, n, 0.95);
+    double kept = kept_share(table, rule, false), steady = kept_share(table, rule, true);
+
+    printf("%-26s %9.2f %% %9.2f %% %10.3f %8.3f %10.3f %8.3f\n", rules[rule]->title, 100 * kept,
+           100 * steady, time_median, time_p95, boxes_median, boxes_p95);
+    return json_pack("{s:f,s:f,s:f,s:f,s:f,s:f}", "promises_kept", kept, "promises_kept_steady",
+                     steady, "server_time_vs_oracle_median", time_median,
+                     "server_time_vs_oracle_p95", time_p95, "containers_vs_oracle_median",
+                     boxes_median, "containers_vs_oracle_p95", boxes_p95);
+}
+
+static double outcome_kept(const struct outcome *outcome)
+{
+    return outcome->windows > 0 ? outcome->kept / outcome->windows : NAN;
+}
+
+static json_t *row_figures(const struct row *row)
+{
+    json_t *into = json_pack("{s:s,s:s}", "name", row->name, "kind", scenario_kind_name(row->kind));
+
+    printf("%-28s %-7s %6.0f", row->name, scenario_kind_name(row->kind), row->outcomes[0].windows);
+    for (size_t r = 0; r < RULES; r++) {
+        const struct outcome *o = &row->outcomes[r];
+        double time = time_per_packet(&o->cost) / time_per_packet(&row->outcomes[ORACLE].cost);
+        double boxes =
+            containers_per_packet(&o->cost) / containers_per_packet(&row->outcomes[ORACLE].cost);
+        printf(r ? "  %5.1f %5.2f" : "  %5.1f %5.2f", 100 * outcome_kept(o), time);
+        if (r == 0)
+            printf(" %5.2f", boxes);
+        json_object_set_new(into, rules[r]->name,
+                            json_pack("{s:f,s:f,s:f}", "windows", o->windows, "kept", o->kept,
+                                      "server_time_vs_oracle", isfinite(time) ? time : 0.0));
+    }
+    printf("\n");
+    return into;
+}
+
+/* ---- time of a tick ---- */
+
+#define TICKS 40
+
+/* 256 guests whose rates wiggle: every tick has something to decide. */
+static int tick_times(struct table *table)
+{
+    static struct scenario scenario;
+    char text[] = "title 256 guests\nguests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
+                  "promise g delay=3ms scope=one-way\nassert kept g >= 0\n";
+    char why[200];
+    double times[TICKS];
+    struct world_options options = {.samples = true};
+    struct world *world = NULL;
+    struct controller *controller = NULL;
+    struct controller_guest guests[SCENARIO_GUESTS];
+    static char names[SCENARIO_GUESTS][CONFIG_NAME];
+    int error = scenario_parse("built in", text, &scenario, why, sizeof(why));
+
+    if (!error)
+        error = world_create(&scenario, &options, &world);
+    if (!error)
+        error = controller_create(&controller);
+    for (size_t i = 0; i < SCENARIO_GUESTS && !error; i++) {
+        scenario_guest_name(&scenario, i, names[i]);
+        guests[i] =
+            (struct controller_guest){.interface = {.domid = (uint32_t)i + 1}, .name = names[i]};
+    }
+    for (int t = 0; t < TICKS && !error; t++) {
+        struct tick_report report;
+        struct controller_input input = {.interval = 1, .guests = guests, .n_guests = 256};
+        error = world_run(world, 1);
+        input.now = 1000 + world_now(world);
+        input.config = world_config(world);
+        input.sample = world_sample(world);
+        double start = cpu_seconds();
+        if (!error)
+            error = controller_tick(controller, &input, &report);
+        times[t] = cpu_seconds() - start;
+        for (size_t i = 0; i < SCENARIO_GUESTS && !error; i++) {
+            struct lane_size sizes[] = {report.guests[i].lanes[DIRECTION_RX].wanted,
+                                        report.guests[i].lanes[DIRECTION_TX].wanted};
+            if (sizes[0].packets > 0 && sizes[1].packets > 0)
+                error = world_resize(world, i, sizes);
+        }
+    }
+    controller_destroy(controller);
+    world_destroy(world);
+    table->tick_median = quantile(times, TICKS, 0.5);
+    table->tick_most = times[TICKS - 1];
+    return error;
+}
+
+/* ---- all of them ---- */
+
+static int is_scenario(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.'), *only = getenv("XENAGG_BENCH_SCENARIO");
+    return end && strcmp(end, ".scenario") == 0 && (!only || strstr(entry->d_name, only));
+}
+
+static int scenario_run(const char *file, const char *cache, struct row *row)
+{
+    static struct scenario scenario;
+    char path[512], why[600];
+
+    snprintf(path, sizeof(path), SCENARIOS "/%s", file);
+    if (scenario_load(path, &scenario, why, sizeof(why))) {
+        fprintf(stderr, "bench-control: %s\n", why);
+        return -EINVAL;
+    }
+    *row = (struct row){.kind = scenario.kind};
+    snprintf(row->name, sizeof(row->name), "%.*s", (int)strcspn(file, "."), file);
+    return outcomes_make(&scenario, cache, row);
+}
+
+static int scenarios_run(const char *cache, struct table *table, json_t *into)
+{
+    struct dirent **files;
+    int n = scandir(SCENARIOS, &files, is_scenario, alphasort), error = n < 1 ? -ENOENT : 0;
+
+    printf("%-28s %-7s %6s", "scenario", "kind", "judged");
+    for (size_t r = 0; r < RULES; r++)
+        printf("%s  %.12s", r == 0 ? "  kept  time boxes" : "", r ? rules[r]->name : "");
+    printf("\n");
+    for (int i = 0; i < n; i++) {
+        struct row *row = &table->rows[table->n];
+        if (!error && table->n < FILES_MAX) {
+            error = scenario_run(files[i]->d_name, cache, row);
+            if (!error) {
+                json_array_append_new(into, row_figures(row));
+                table->n++;
+            }
+        }
+        free(files[i]);
+    }
+    if (n >= 0)
+        free(files);
+    return error;
+}
+
+static json_t *summary(const struct table *table)
+{
+    printf("\n%-26s %11s %11s %19s %19s\n", "", "kept", "steady", "time/packet, oracle=1",
+           "containers, oracle=1");
+    printf("%-26s %11s %11s %10s %8s %10s %8s\n", "rule", "", "", "median", "p95", "median", "p95");
+    json_t *root = rule_figures(table, 0), *rivals = json_object();
+    for (size_t r = 1; r < RULES; r++)
+        json_object_set_new(rivals, rules[r]->name, rule_figures(table, r));
+    printf("scenarios %zu; a tick for 256 guests: median %.2f ms, most %.2f ms\n", table->n,
+           1e3 * table->tick_median, 1e3 * table->tick_most);
+    json_object_set_new(root, "alternatives", rivals);
+    json_object_set_new(root, "scenarios", json_integer((json_int_t)table->n));
+    json_object_set_new(root, "tick_256_ms", json_real(1e3 * table->tick_median));
+    json_object_set_new(root, "tick_256_most_ms", json_real(1e3 * table->tick_most));
+    return root;
+}
+
+int main(int argc, char **argv)
+{
+    static struct table table;
+    char cache[400];
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    snprintf(cache, sizeof(cache), "%s.oracle", argc > 1 ? argv[1] : "control.json");
+    mkdir(cache, 0777);
+    json_t *rows = json_array();
+    int error = tick_times(&table);
+    if (!error)
+        error = scenarios_run(cache, &table, rows);
+    if (error) {
+        fprintf(stderr, "bench-control: %s\n", strerror(-error));
+        json_decref(rows);
+        return 1;
+    }
+    json_t *root = summary(&table);
+    json_object_set_new(root, "by_scenario", rows);
+    if (argc > 1 && json_dump_file(root, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
+        fprintf(stderr, "bench-control: cannot write %s\n", argv[1]);
+        error = 1;
+    }
+    json_decref(root);
+    return error ? 1 : 0;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a scenario asserts of a run. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/run.h"
+
+/* What is asked about: ticks from..to-1 (whole ticks inside the claim's time), guests first..end-1.
+ */
+struct scope_of {
+    size_t from, to, first, end;
+};
+
+static struct scope_of scope_make(const struct scenario *scenario, const struct run *run,
+                                  const struct scenario_claim *claim)
+{
+    struct scope_of s = {.first = 0, .end = run->n_guests, .to = run->n_ticks};
+
+    s.from = (size_t)ceil(claim->from / scenario->interval - 1e-6);
+    if (isfinite(claim->to))
+        s.to = (size_t)fmin((double)run->n_ticks, floor(claim->to / scenario->interval + 1e-6));
+    if (claim->group != SCENARIO_ALL) {
+        s.first = scenario->groups[claim->group].first;
+        s.end = s.first + scenario->groups[claim->group].n;
+    }
+    return s;
+}
+
+struct window_sums {
+    double n, kept, ratio, worst;
+};
+
+static struct window_sums windows_sum(const struct run *run, const struct scope_of *s, size_t guest)
+{
+    struct window_sums sums = {0};
+
+    for (size_t w = 0; w < run->n_windows; w++) {
+        const struct run_window *window = &run->windows[w];
+        if (window->guest != guest || window->from < s->from || window->to >= s->to)
+            continue;
+        sums.n++;
+        sums.kept += window->kept;
+        sums.ratio += window->ratio;
+        sums.worst = fmax(sums.worst, window->ratio);
+    }
+    return sums;
+}
+
+static double changes_of(const struct run *run, const struct scope_of *s, size_t guest)
+{
+    double changes = 0;
+
+    for (size_t t = s->from; t < s->to; t++)
+        changes += run_point(run, t, guest)->changed;
+    return changes;
+}
+
+/* The least number of ticks between two changes. */
+static double calm_of(const struct run *run, const struct scope_of *s, size_t guest)
+{
+    double calm = INFINITY, last = -INFINITY;
+
+    for (size_t t = s->from; t < s->to; t++)
+        if (run_point(run, t, guest)->changed) {
+            calm = fmin(calm, (double)t - last);
+            last = (double)t;
+        }
+    return calm;
+}
+
+/* Ticks from the start of it until the promise is kept, and stays so. */
+static double settled_of(const struct run *run, const struct scope_of *s, size_t guest)
+{
+    double ticks = 0;
+
+    for (size_t t = s->from; t < s->to; t++) {
+        const struct run_point *point = run_point(run, t, guest);
+        if (point->judged && !point->kept)
+            ticks = (double)(t - s->from + 1);
+    }
+    return ticks;
+}
+
+static double error_of(const struct run *run, const struct scope_of *s, size_t guest)
+{
+    double sum = 0, n = 0;
+
+    for (size_t t = s->from; t < s->to; t++) {
+        const struct run_point *point = run_point(run, t, guest);
+        if (!(point->predicted > 0) || !(point->measured > 0))
+            continue;
+        sum += fabs(point->predicted - point->measured) / point->measured;
+        n++;
+    }
+    return n > 0 ? sum / n : NAN;
+}
+
+static double value_of(const struct run *run, const struct scope_of *s,
+                       const struct scenario_claim *claim, size_t guest)
+{
+    struct window_sums sums = windows_sum(run, s, guest);
+    double n = sums.n > 0 ? sums.n : NAN;
+
+    switch (claim->kind) {
+    case CLAIM_KEPT:
+    case CLAIM_BROKEN:
+        return sums.kept / n;
+    case CLAIM_TIGHT:
+        return sums.ratio / n;
+    case CLAIM_WORST:
+        return sums.n > 0 ? sums.worst : NAN;
+    case CLAIM_CHANGES:
+        return changes_of(run, s, guest);
+    case CLAIM_CALM:
+        return calm_of(run, s, guest);
+    case CLAIM_SETTLED:
+        return settled_of(run, s, guest);
+    case CLAIM_ERROR:
+        return error_of(run, s, guest);
+    default:
+        return s->to > s->from ? run_point(run, s->to - 1, guest)->sizes[DIRECTION_RX].packets
+                               : NAN;
+    }
+}
+
+static bool at_least(enum scenario_claim_kind kind)
+{
+    return kind == CLAIM_KEPT || kind == CLAIM_TIGHT || kind == CLAIM_CALM || kind == CLAIM_LARGER;
+}
+
+static bool state_holds(const struct run *run, const struct scope_of *s,
+                        const struct scenario_claim *claim, size_t guest, char *ret_why,
+                        size_t size)
+{
+    for (size_t t = s->from; t < s->to; t++)
+        if (run_point(run, t, guest)->state != claim->state) {
+            snprintf(ret_why, size, "in tick %zu it is %s", t,
+                     tuning_state_name(run_point(run, t, guest)->state));
+            return false;
+        }
+    return s->to > s->from;
+}
+
+static bool guest_holds(const struct run *run, const struct scope_of *s,
+                        const struct scenario_claim *claim, size_t guest, char *ret_why,
+                        size_t size)
+{
+    if (claim->kind == CLAIM_STATE)
+        return state_holds(run, s, claim, guest, ret_why, size);
+    if (claim->kind == CLAIM_SAYS) {
+        snprintf(ret_why, size, "it says '%s'", run->reasons[guest]);
+        return strstr(run->reasons[guest], claim->text) != NULL;
+    }
+    double value = value_of(run, s, claim, guest);
+    snprintf(ret_why, size, "it is %g", value);
+    return at_least(claim->kind) ? value >= claim->value : value <= claim->value;
+}
+
+bool run_holds(const struct scenario *scenario, const struct run *run,
+               const struct scenario_claim *claim, char *ret_why, size_t size)
+{
+    struct scope_of s = scope_make(scenario, run, claim);
+    char why[320] = "nothing was seen";
+
+    for (size_t guest = s.first; guest < s.end; guest++)
+        if (!guest_holds(run, &s, claim, guest, why, sizeof(why))) {
+            char name[CONFIG_NAME];
+            scenario_guest_name(scenario, guest, name);
+            snprintf(ret_why, size, "%s: %s", name, why);
+            return false;
+        }
+    return true;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The published rule: one size for all, the largest for which every stream's
+ * mean fill wait, wait for the shared server and service come to no more than
+ * its delay (half of it where forwarding was promised: two passes). Rates are
+ * those measured in the last tick; the service of a container is what the
+ * worker really takes for one; no timeouts; a percentile is not known to it.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/method.h"
+#include "tests/sim/rule.h"
+
+#define SIZE_MAX_TRIED 1024u
+#define NO_TIMEOUT 4.0
+
+struct published {
+    struct stream *streams;
+    struct stream_delay *delays;
+    double *limits; /* s, per stream */
+    size_t n;
+    uint32_t size;
+};
+
+static void end(void *state)
+{
+    struct published *published = state;
+
+    if (!published)
+        return;
+    free(published->streams);
+    free(published->delays);
+    free(published->limits);
+    free(published);
+}
+
+static void *begin(const struct scenario *scenario, const void *argument)
+{
+    struct published *published = calloc(1, sizeof(*published));
+    size_t n = DIRECTION_COUNT * scenario->n_guests;
+
+    (void)argument;
+    if (!published)
+        return NULL;
+    published->size = 16;
+    published->streams = calloc(n, sizeof(*published->streams));
+    published->delays = calloc(n, sizeof(*published->delays));
+    published->limits = calloc(n, sizeof(*published->limits));
+    if (published->streams && published->delays && published->limits)
+        return published;
+    end(published);
+    return NULL;
+}
+
+/* All of the worker's work with a packet is part of its container's service. */
+static void take_stream(struct published *published, const struct rule_input *input, size_t i,
+                        enum direction d)
+{
+    const struct sample_interface *taken = &input->sample->interfaces[i];
+    const struct promise *promise = &config_policy(input->config, input->guests[i].name)->promise;
+    const struct end_costs *costs = &input->scenario->worker;
+    double packets = d == DIRECTION_RX ? (double)taken->delta.rx.pack.packets
+                                       : (double)taken->delta.tx.unload.packets;
+    bool rx = d == DIRECTION_RX;
+
+    if (!(taken->seconds > 0) || packets < 1)
+        return;
+    published->limits[published->n] = promise->delay / (promise->scope == SCOPE_FORWARDING ? 2 : 1);
+    published->streams[published->n++] = (struct stream){
+        .rate = packets / taken->seconds,
+        .timeout = INFINITY,
+        .count = 1,
+        .service = {.mean = rx ? costs->publish : costs->unload,
+                    .scv = 1,
+                    .per_packet = rx ? costs->read + costs->publish_packet : costs->unload_packet}};
+}
+
+static bool keeps(struct published *published, uint32_t size)
+{
+    struct query query = {.streams = published->streams, .n_streams = published->n};
+    struct answer answer = {.streams = published->delays};
+
+    for (size_t s = 0; s < published->n; s++)
+        published->streams[s].size = size;
+    if (method_solve(METHOD_PUBLISHED, &query, NULL, &answer, NULL) || !answer.stable)
+        return false;
+    for (size_t s = 0; s < published->n; s++)
+        if (!(published->delays[s].delay_mean <= published->limits[s]))
+            return false;
+    return true;
+}
+
+/* Too small a size may be unstable, too large a one fills too slowly: from above. */
+static uint32_t largest(struct published *published)
+{
+    uint32_t low = 1, high = SIZE_MAX_TRIED;
+
+    for (size_t s = 0; s < published->n; s++) {
+        double fills = 2 * published->limits[s] * published->streams[s].rate + 1;
+        if (fills < high)
+            high = (uint32_t)fmax(1, fills);
+    }
+    if (keeps(published, high))
+        return high;
+    while (high - low > 1) {
+        uint32_t middle = (low + high) / 2;
+        if (keeps(published, middle))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int tick(void *state, const struct rule_input *input,
+                struct lane_size (*sizes)[DIRECTION_COUNT], struct tick_report *ret_report)
+{
+    struct published *published = state;
+
+    (void)ret_report;
+    published->n = 0;
+    for (size_t i = 0; input->sample && i < input->scenario->n_guests; i++)
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            take_stream(published, input, i, d);
+    if (published->n > 0)
+        published->size = largest(published);
+    for (size_t i = 0; i < input->scenario->n_guests; i++)
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            sizes[i][d] = (struct lane_size){published->size, NO_TIMEOUT};
+    return 0;
+}
+
+const struct rule rule_published = {
+    .name = "published", .title = "published rule", .create = begin, .tick = tick, .destroy = end};
