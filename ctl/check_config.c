@@ -20,6 +20,8 @@ static const struct writer_column policy_columns[] = {
     {"promise_s", NULL},
     {"percentile", NULL},
     {"scope", NULL},
+    {"objective", "FOR"},
+    {"utilisation_max", "USED AT MOST"},
     {"min_packets", "MIN"},
     {"max_packets", "MAX PACKETS"},
     {"min_timeout_s", "MIN"},
@@ -69,6 +71,7 @@ static void policy_print(struct writer *writer, const char *vm, const struct con
     const struct promise *promise = &policy->promise;
     const struct size_limits *limits = &policy->limits;
     const char *scope = promise->scope == SCOPE_ONE_WAY ? "one-way" : "forwarding";
+    bool delay = policy->objective == OBJECTIVE_DELAY;
     char text[PROMISE_TEXT];
 
     writer_row(writer);
@@ -77,6 +80,8 @@ static void policy_print(struct writer *writer, const char *vm, const struct con
     writer_duration(writer, isfinite(promise->delay) ? promise->delay : NAN);
     writer_number(writer, promise->percentile > 0 ? promise->percentile : NAN);
     writer_text(writer, scope);
+    writer_text(writer, delay ? "delay" : "throughput");
+    writer_share(writer, delay ? policy->utilisation_max : NAN);
     writer_count(writer, limits->packets_min);
     writer_count(writer, limits->packets_max);
     writer_duration(writer, limits->timeout_min);

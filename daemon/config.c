@@ -43,6 +43,8 @@ enum kind {
     KIND_DELAY,      /* a duration or "none" */
     KIND_SCOPE,      /* forwarding | one-way */
     KIND_PERCENTILE, /* mean | 50..99.9 */
+    KIND_OBJECTIVE,  /* throughput | delay */
+    KIND_SHARE,      /* double, of 1 */
     KIND_COUNT,      /* uint32_t */
     KIND_BYTES,      /* double */
     KIND_MIB,        /* uint64_t bytes, written in MiB */
@@ -75,6 +77,8 @@ enum policy_key {
     POLICY_DELAY,
     POLICY_SCOPE,
     POLICY_PERCENTILE,
+    POLICY_OBJECTIVE,
+    POLICY_UTILISATION,
     POLICY_PACKETS_MIN,
     POLICY_PACKETS_MAX,
     POLICY_TIMEOUT_MIN,
@@ -91,6 +95,8 @@ static const struct key policy_keys[POLICY_KEYS] = {
     [POLICY_DELAY] = {"delay", KIND_DELAY, POLICY(promise.delay), 1e-6, 10},
     [POLICY_SCOPE] = {"scope", KIND_SCOPE, POLICY(promise.scope), 0, 0},
     [POLICY_PERCENTILE] = {"percentile", KIND_PERCENTILE, POLICY(promise.percentile), 50, 99.9},
+    [POLICY_OBJECTIVE] = {"objective", KIND_OBJECTIVE, POLICY(objective), 0, 0},
+    [POLICY_UTILISATION] = {"utilisation", KIND_SHARE, POLICY(utilisation_max), 0.05, 0.95},
     [POLICY_PACKETS_MIN] = {"min-packets", KIND_COUNT, POLICY(limits.packets_min), 1,
                             STREAM_SIZE_MAX},
     [POLICY_PACKETS_MAX] = {"max-packets", KIND_COUNT, POLICY(limits.packets_max), 1,
@@ -158,6 +164,35 @@ static int parse_scope(const char *value, enum scope *ret, struct complaint *why
     return 0;
 }
 
+static int parse_objective(const char *value, enum objective *ret, struct complaint *why)
+{
+    if (strcmp(value, "throughput") == 0)
+        *ret = OBJECTIVE_THROUGHPUT;
+    else if (strcmp(value, "delay") == 0)
+        *ret = OBJECTIVE_DELAY;
+    else
+        return refuse(why, "objective: '%.60s' is neither 'throughput' nor 'delay'", value);
+    return 0;
+}
+
+/* Digits and a point only: what strtod knows beyond that nobody means here. */
+static bool is_decimal(const char *value)
+{
+    return isdigit((unsigned char)value[0]) && value[strspn(value, "0123456789.")] == '\0';
+}
+
+static int parse_share(const struct key *key, const char *value, double *ret, struct complaint *why)
+{
+    char *end;
+    double share = is_decimal(value) ? strtod(value, &end) : NAN;
+
+    if (!(share >= key->min && share <= key->max) || *end)
+        return refuse(why, "%s: '%.60s' is not a share from %g to %g", key->name, value, key->min,
+                      key->max);
+    *ret = share;
+    return 0;
+}
+
 static int parse_percentile(const struct key *key, const char *value, double *ret,
                             struct complaint *why)
 {
@@ -218,6 +253,10 @@ static int key_set(const struct key *key, void *base, const char *value, struct 
         return parse_scope(value, place, why);
     case KIND_PERCENTILE:
         return parse_percentile(key, value, place, why);
+    case KIND_OBJECTIVE:
+        return parse_objective(value, place, why);
+    case KIND_SHARE:
+        return parse_share(key, value, place, why);
     case KIND_PATH:
         return parse_path(key, value, place, why);
     case KIND_COUNT:
@@ -489,9 +528,10 @@ static bool policy_set(const struct vm *vm, enum policy_key key)
 static void policy_inherit(struct vm *vm, const struct vm *from)
 {
     static const size_t sizes[] = {
-        [KIND_DURATION] = sizeof(double),  [KIND_DELAY] = sizeof(double),
-        [KIND_SCOPE] = sizeof(enum scope), [KIND_PERCENTILE] = sizeof(double),
-        [KIND_COUNT] = sizeof(uint32_t),   [KIND_BYTES] = sizeof(double)};
+        [KIND_DURATION] = sizeof(double),          [KIND_DELAY] = sizeof(double),
+        [KIND_SCOPE] = sizeof(enum scope),         [KIND_PERCENTILE] = sizeof(double),
+        [KIND_COUNT] = sizeof(uint32_t),           [KIND_BYTES] = sizeof(double),
+        [KIND_OBJECTIVE] = sizeof(enum objective), [KIND_SHARE] = sizeof(double)};
 
     for (size_t i = 0; i < POLICY_KEYS; i++) {
         size_t offset = policy_keys[i].offset;
@@ -585,6 +625,7 @@ struct config *config_defaults(void)
     };
     config->fallback.policy = (struct config_policy){
         .promise = {.delay = 600e-6, .percentile = 0, .scope = SCOPE_FORWARDING},
+        .utilisation_max = CONFIG_UTILISATION_MAX,
         .limits = {.packets_min = 1,
                    .packets_max = 1024,
                    .timeout_min = 10e-6,

@@ -43,7 +43,8 @@ static void config_write(const char *text)
 }
 
 static const char good[] = "[default]\ndelay = 500us\n[vm web]\ndelay = 100us\npercentile = 99\n"
-                           "scope = one-way\n[vm db]\ndelay = none\n";
+                           "scope = one-way\nobjective = delay\nutilisation = 0.6\n"
+                           "[vm db]\ndelay = none\n";
 static const char bad[] = "[default]\ndelay = 500\n[vm web]\n\nnonesuch = 1\n";
 
 static void test_good(void **state)
@@ -70,6 +71,8 @@ static void test_good_json(void **state)
     assert_string_equal(json_string_value(json_object_get(web, "vm")), "web");
     assert_float_equal(json_number_value(json_object_get(web, "promise_s")), 1e-4, 1e-12);
     assert_float_equal(json_number_value(json_object_get(web, "percentile")), 99, 0);
+    assert_string_equal(json_string_value(json_object_get(web, "objective")), "delay");
+    assert_true(json_number_value(json_object_get(web, "utilisation_max")) == 0.6);
     json_decref(json);
 }
 

@@ -61,9 +61,9 @@ static void reads_every_key(void **state)
                      "backend-domid = 3\nhistory-detail = 2h\nhistory-keep = 48h\n"
                      "history-size = 64\n"
                      "[default]\n"
-                     "delay = 1ms ; a remark\n"
+                     "delay = 1ms ; a remark\nutilisation = 0.8\n"
                      "[vm web.1]\n"
-                     "  scope = one-way\n\tpercentile = 99.9\n"
+                     "  scope = one-way\n\tpercentile = 99.9\nobjective = delay\n"
                      "min-packets = 2\nmax-packets = 200\nmin-timeout = 20us\nmax-timeout = 4s\n"
                      "max-bytes = 9216\nrx-packets = 8\nrx-timeout = 50us\n"
                      "[vm none]\ndelay = none\n",
@@ -85,6 +85,9 @@ static void reads_every_key(void **state)
     assert_float_equal(web->promise.delay, 1e-3, 1e-12); /* from [default] */
     assert_int_equal(web->promise.scope, SCOPE_ONE_WAY);
     assert_float_equal(web->promise.percentile, 99.9, 1e-12);
+    assert_int_equal(web->objective, OBJECTIVE_DELAY);
+    assert_true(web->utilisation_max == 0.8); /* from [default] */
+    assert_int_equal(config_policy(config, "none")->objective, OBJECTIVE_THROUGHPUT);
     assert_int_equal(web->limits.packets_min, 2);
     assert_int_equal(web->limits.packets_max, 200);
     assert_float_equal(web->limits.timeout_min, 20e-6, 1e-12);
@@ -169,6 +172,13 @@ static void refuses_bad_values(void **state)
         "[default]\npercentile = 0x5a\n",
         "[default]\npercentile = 99%\n",
         "[default]\npercentile = nan\n",
+        "[default]\nobjective = fun\n",
+        "[default]\nutilisation = 0\n",
+        "[default]\nutilisation = 1\n",
+        "[default]\nutilisation = 80%\n",
+        "[default]\nutilisation = .8\n",
+        "[default]\nutilisation = 0.8.1\n",
+        "[default]\nutilisation = nan\n",
         "[default]\nmax-packets = 0\n",
         "[default]\nmax-packets = 12.5\n",
         "[default]\nmax-bytes = 9215\n",
@@ -281,6 +291,8 @@ static void shipped_file_holds_the_built_in_values(void **state)
                         sizeof(struct config_daemon));
     const struct config_policy *read = config_policy(config, "x");
     const struct config_policy *built = config_policy(built_in, "x");
+    assert_int_equal(read->objective, built->objective);
+    assert_true(read->utilisation_max == built->utilisation_max);
     assert_int_equal(read->limits.packets_min, built->limits.packets_min);
     assert_int_equal(read->limits.packets_max, built->limits.packets_max);
     assert_float_equal(read->limits.timeout_min, built->limits.timeout_min, 1e-12);
