@@ -1,292 +1,480 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/forwarder.h"
 
-#include <gsl/gsl_cdf.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdlib.h>
+#include <string.h>
 
-#define WARM_UP 8
-#define BURSTS 48     /* measured */
-#define BUDGET 100e-6 /* s that a visit takes at most, as the loop has it */
-#define BATCH 64      /* packets that a visit reads at most */
-#define QUEUE 64      /* runs of packets waiting in the port */
-#define STEPS_MAX 20000
-#define SEEN 256 /* outgoing containers remembered */
+#include "model/bursts.h"
 
-/* Packets that came one after the other, `apart` seconds from each other. */
-struct run {
-    double packets, first, apart;
-    bool own;
+#define CELLS FORWARDER_CELLS
+/* How often the ages of open containers are put right. */
+#define ROUNDS 3
+/* An alignment that fewer than this many bursts have is none. */
+#define FEW 1e-15
+
+/* A burst as the packer counts it: what of it is sent on, and the guest's own before it. */
+struct step {
+    double share, packets;
+    double sooner; /* s by which its reading begins sooner than an average burst's */
+    bool full;
 };
 
-struct replay {
+/* The state after a burst: cell j stands for j * width packets left in the open container. */
+struct chain {
     const struct forwarder_load *load;
     const struct end_costs *costs;
-    double size, timeout;
-    double now;
-    int taken;     /* containers taken so far */
-    double closed; /* when the next container was closed, in the worker */
-    double next;   /* when it comes: after some wait there */
-    double next_packets;
-    double came; /* own packets up to here are in the port */
-    struct run port[QUEUE];
-    int first, runs;
-    /* The open container: all its packets, and of the forwarded ones the sums of when
-       they left the incoming container and were read. */
-    double open, forwarded, left, read, opened;
-    double last_closed;
-    bool counting;
-    /* Sums over what was counted. */
-    double containers, short_ones, packets, packets2, gaps, gaps2;
-    double ring_packets, ring;
-    double out_packets, port_time, fill_time, publish_time, time2;
-    /* Each outgoing container's forwarded packets, and their time in the guest, mean. */
-    struct {
-        double time, packets;
-    } seen[SEEN];
-    int n_seen;
+    double size, timeout, width;
+    int cells;
+    struct bursts bursts;
+    struct step steps[3 * BURST_KINDS];
+    int n;
+    double sent;      /* packets of a burst, mean */
+    double sooner[2]; /* mean over short and over full bursts */
+    double share[2];  /* of short and of full bursts */
+    double at[CELLS]; /* stationary */
+    /* Of the open containers that an earlier burst than the last one opened: their share, and
+       for how long they had been open when the last one's reading began, s. */
+    double old[CELLS], age[CELLS];
+    /* s from the last burst's reading on until what is left behind is closed: mean, square. */
+    double wait[CELLS], wait2[CELLS];
+    double moves[CELLS][CELLS];
 };
 
-/* u-quantile of Erlang(n, rate), Wilson and Hilferty's approximation. */
-static double erlang_quantile(double n, double rate, double u)
+/* ---- where a burst leads ---- */
+
+struct landing {
+    double closes; /* containers filled */
+    int cell;      /* this one, and with probability `next` the one above */
+    double next;
+};
+
+/*
+ * Between two cells the mean is kept. But nothing left behind is far from
+ * almost nothing, and from almost a container: only the exact number is cell 0.
+ */
+static struct landing land(const struct chain *c, double packets)
 {
-    if (n < 1)
+    struct landing to = {.closes = floor(packets / c->size + 1e-9)};
+    double left = fmax(0, packets - to.closes * c->size), at = left / c->width;
+    if (left < 1e-6 * c->size)
+        return to;
+    to.cell = (int)(at + 1e-9);
+    to.next = fmax(0, at - to.cell);
+    if (to.cell == 0 && c->width > 1) {
+        to.cell = 1;
+        to.next = 0;
+    }
+    if (to.next < 1e-9 || to.cell == c->cells - 1)
+        to.next = 0;
+    return to;
+}
+
+static double at_cell(const double values[CELLS], const struct landing *to)
+{
+    double value = values[to->cell];
+    return to->next > 0 ? value + to->next * (values[to->cell + 1] - value) : value;
+}
+
+static void add_to_cells(double values[CELLS], const struct landing *to, double amount)
+{
+    values[to->cell] += amount * (1 - to->next);
+    if (to->next > 0)
+        values[to->cell + 1] += amount * to->next;
+}
+
+/* ---- deadlines ---- */
+
+/* s from the last burst's reading on until the deadline: opened by that burst, or before. */
+static double deadline(const struct chain *c, int j, bool old)
+{
+    double left = j * c->width, behind = fmax(0, c->sent - left);
+    if (old)
+        return c->timeout - c->age[j];
+    return c->timeout + (behind + 1) * c->costs->read +
+           floor(behind / c->size + 1e-9) * c->costs->publish;
+}
+
+/* The waits of two bursts at the worker differ by a Laplace variate, roughly: */
+static const double noise_at[] = {-2.609, -0.962, 0, 0.962, 2.609};
+static const double noise_weights[] = {0.1, 0.2, 0.4, 0.2, 0.1};
+
+static double gap_tail(const struct chain *c, bool full, double x)
+{
+    double jitter = c->load->jitter, sum = 0, far = 2.609 * jitter;
+    if (jitter == 0 || (!full && x + far <= c->bursts.timeout))
+        return bursts_gap_tail(&c->bursts, full, x);
+    for (int i = 0; i < 5; i++)
+        sum += noise_weights[i] * bursts_gap_tail(&c->bursts, full, x + noise_at[i] * jitter);
+    return sum;
+}
+
+/* P(the container left open in cell j has timed out when the burst is there). */
+static double expires(const struct chain *c, int j, const struct step *step)
+{
+    double old = c->old[j], sum = 0;
+    if (j == 0)
         return 0;
-    double root = 1 - 1 / (9 * n) + gsl_cdf_ugaussian_Pinv(u) / (3 * sqrt(n));
-    return n / rate * fmax(0.001, root * root * root);
+    if (old < 1)
+        sum += (1 - old) * gap_tail(c, step->full, deadline(c, j, false) + step->sooner);
+    if (old > 0)
+        sum += old * gap_tail(c, step->full, deadline(c, j, true) + step->sooner);
+    return sum;
 }
 
-/* The p-quantile of Poisson(a): summed where it is small, else by Cornish and Fisher. */
-static double poisson_quantile(double a, double p)
+/* E[min(time to the next burst's reading, time of closing)], and its square. */
+static double within(const struct chain *c, int j, bool full, double *ret_square)
 {
-    if (a > 30) {
-        double z = gsl_cdf_ugaussian_Pinv(p);
-        return fmax(0, floor(a + z * sqrt(a) + (z * z - 1) / 6 + 0.5));
+    double sum = 0, square, old = c->old[j], sooner = c->sooner[full];
+    *ret_square = 0;
+    for (int i = 0; i < 2; i++) {
+        double weight = i ? old : 1 - old;
+        double most = fmax(0, deadline(c, j, i) + c->load->late + sooner);
+        if (!(weight > 0))
+            continue;
+        double mean = bursts_gap_within(&c->bursts, full, most, &square);
+        sum += weight * fmax(0, mean - sooner);
+        *ret_square += weight * fmax(0, square - 2 * sooner * mean + sooner * sooner);
     }
-    double n = 0, term = exp(-a), sum = term;
-    for (; sum < p && n < 200; sum += term)
-        term *= a / ++n;
-    return n;
+    return sum;
 }
 
-/* The next container: its packets, when it was closed, when it comes. */
-static void replay_draw(struct replay *r)
+/* ---- the chain ---- */
+
+static void step_add(struct chain *c, double share, double packets, const struct burst_kind *kind)
 {
-    const struct closing_law *c = r->load->arrivals;
-    double whole, n = c->size - 1;
-    double u = modf(0.5 + r->taken * 0.61803398874989485, &whole);
-    double v = modf(0.5 + r->taken * 0.75487766624669276, &whole);
-    double w = modf(0.5 + r->taken * 0.81917251339616443, &whole);
-    double open = erlang_quantile(n, c->rate, u), packets = c->size;
-    if (open > c->timeout) {
-        packets = 1 + fmin(n - 1, poisson_quantile(c->rate * c->timeout, 1 - u));
-        open = c->timeout;
-    }
-    r->closed += open - log1p(-v) / c->rate;
-    r->next = fmax(r->next + r->load->apart, r->closed - r->load->jitter * log1p(-w));
-    r->next_packets = packets;
+    const struct closing_law *law = c->load->arrivals;
+    double more = kind->packets - law->packets;
+    c->steps[c->n++] =
+        (struct step){.share = share,
+                      .packets = packets,
+                      .sooner = -more * (c->load->publish_packet + c->costs->unload_packet),
+                      .full = kind->full};
 }
 
-static void port_push(struct replay *r, const struct run *run)
+/* Each burst is thinned by those that stay, and joined by the guest's own. */
+static void steps_make(struct chain *c)
 {
-    if (r->runs == QUEUE) { /* joins the last one: only when the guest is far behind */
-        struct run *last = &r->port[(r->first + r->runs - 1) % QUEUE];
-        last->packets += run->packets;
-        return;
-    }
-    r->port[(r->first + r->runs++) % QUEUE] = *run;
-}
-
-/* Own packets that came until now. */
-static void port_pull(struct replay *r)
-{
-    double packets = r->load->singles * (r->now - r->came);
-    if (packets < 1)
-        return;
-    struct run run = {packets, r->came, 1 / r->load->singles, true};
-    r->came = r->now;
-    port_push(r, &run);
-}
-
-static void replay_publish(struct replay *r, bool is_short)
-{
-    double took = r->costs->publish + r->costs->publish_packet * r->open;
-    if (r->counting) {
-        double gap = r->now - r->last_closed, n = r->forwarded;
-        r->containers++;
-        r->short_ones += is_short;
-        r->packets += r->open;
-        r->packets2 += r->open * r->open;
-        r->gaps += gap;
-        r->gaps2 += gap * gap;
-        r->out_packets += n;
-        r->port_time += r->read - r->left;
-        r->fill_time += n * r->now - r->read;
-        r->publish_time += n * took;
-        double mean = n > 0 ? r->now + took - r->left / n : 0;
-        r->time2 += n * mean * mean;
-        if (n > 0 && r->n_seen < SEEN) {
-            r->seen[r->n_seen].time = mean;
-            r->seen[r->n_seen++].packets = n;
+    const struct forwarder_load *load = c->load;
+    double own = load->singles / load->arrivals->containers;
+    c->sent = load->share * load->arrivals->packets + own;
+    for (int i = 0; i < c->bursts.n; i++) {
+        const struct burst_kind *kind = &c->bursts.kinds[i];
+        double mean = kind->packets * load->share + own;
+        double var = kind->packets * load->share * (1 - load->share) + own;
+        if (var > 1e-9) { /* three points with the same two moments */
+            double apart = fmin(mean, sqrt(3 * var));
+            step_add(c, kind->share / 6, mean - apart, kind);
+            step_add(c, kind->share / 6, mean + apart, kind);
+            step_add(c, kind->share * 2 / 3, mean, kind);
+        } else {
+            step_add(c, kind->share, mean, kind);
         }
     }
-    r->last_closed = r->now;
-    r->open = r->forwarded = r->left = r->read = 0;
-    r->now += took;
-}
-
-/* Closed by the timeout, if its time has come. */
-static bool replay_expire(struct replay *r)
-{
-    if (r->open == 0 || r->now < r->opened + r->timeout)
-        return false;
-    replay_publish(r, true);
-    return true;
-}
-
-static void replay_take(struct replay *r)
-{
-    const struct end_costs *costs = r->costs;
-    struct run run = {.packets = r->load->share * r->next_packets,
-                      .first = r->now + costs->unload + costs->unload_packet,
-                      .apart = costs->unload_packet / r->load->share};
-    if (r->counting) {
-        r->ring_packets += r->next_packets;
-        r->ring += r->next_packets * (r->now - r->next);
+    for (int i = 0; i < c->n; i++) {
+        c->share[c->steps[i].full] += c->steps[i].share;
+        c->sooner[c->steps[i].full] += c->steps[i].share * c->steps[i].sooner;
     }
-    r->now += costs->unload + costs->unload_packet * r->next_packets;
-    port_push(r, &run);
-    r->taken++;
-    r->counting = r->taken >= WARM_UP;
-    replay_draw(r);
+    for (int full = 0; full < 2; full++)
+        c->sooner[full] /= c->share[full] > 0 ? c->share[full] : 1;
 }
 
-/* Reads up to `most` packets of the first run into the container. */
-static double replay_read(struct replay *r, double most)
+static void moves_make(struct chain *c)
 {
-    struct run *run = &r->port[r->first];
-    double n = fmin(fmin(run->packets, most), r->size - r->open), each = r->costs->read;
-    if (r->open == 0)
-        r->opened = r->now + each;
-    r->open += n;
-    if (!run->own) {
-        r->forwarded += n;
-        r->left += n * (run->first + run->apart * (n - 1) / 2);
-        r->read += n * (r->now + each * (n + 1) / 2);
-    }
-    r->now += n * each;
-    run->packets -= n;
-    run->first += n * run->apart;
-    if (run->packets < 1e-6) {
-        r->first = (r->first + 1) % QUEUE;
-        r->runs--;
-    }
-    return n;
-}
-
-/* One visit of the loop; false where it found nothing to do. */
-static bool replay_visit(struct replay *r)
-{
-    double began = r->now, left = BATCH;
-    bool worked = false;
-    while (r->next <= r->now && r->now - began < BUDGET) {
-        replay_take(r);
-        worked = true;
-    }
-    port_pull(r);
-    worked |= replay_expire(r);
-    while (r->runs > 0 && left > 1e-6 && r->now - began < BUDGET) {
-        double budget = r->costs->read > 0 ? (BUDGET - (r->now - began)) / r->costs->read : left;
-        left -= replay_read(r, fmin(left, ceil(budget)));
-        worked = true;
-        if (r->open >= r->size * (1 - 1e-9))
-            replay_publish(r, false);
-        else
-            replay_expire(r);
-    }
-    return worked;
-}
-
-/* Sleeps until something comes or the open container's time is up. */
-static void replay_sleep(struct replay *r)
-{
-    double wake = fmax(r->now, r->next) + r->costs->wakeup;
-    if (r->load->singles > 0)
-        wake = fmin(wake, fmax(r->now, r->came + 1 / r->load->singles) + r->costs->wakeup);
-    if (r->open > 0)
-        wake = fmin(wake, fmax(r->now, r->opened + r->timeout) + r->costs->timer_late);
-    r->now = wake;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b; /* `time` comes first */
-    return (x > y) - (x < y);
-}
-
-/* What was seen, cut where the percentiles that people ask for are. */
-static void law_of_seen(struct replay *r, struct forwarder *ret)
-{
-    static const double edges[FORWARDER_LAW] = {0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1};
-    double total = 0, reached = 0;
-    qsort(r->seen, (size_t)r->n_seen, sizeof(r->seen[0]), compare);
-    for (int i = 0; i < r->n_seen; i++)
-        total += r->seen[i].packets;
-    for (int cut = 0, i = 0; cut < FORWARDER_LAW; cut++) {
-        double until = edges[cut] * total, sum = 0, weight = 0;
-        while (i < r->n_seen && reached < until * (1 - 1e-12)) {
-            double part = fmin(r->seen[i].packets, until - reached);
-            sum += part * r->seen[i].time;
-            weight += part;
-            reached += part;
-            r->seen[i].packets -= part;
-            i += r->seen[i].packets <= 1e-9 * total;
+    memset(c->moves, 0, sizeof(c->moves));
+    for (int j = 0; j < c->cells; j++) {
+        for (int i = 0; i < c->n; i++) {
+            const struct step *step = &c->steps[i];
+            double timed_out = expires(c, j, step);
+            struct landing on = land(c, j * c->width + step->packets);
+            struct landing anew = land(c, step->packets);
+            add_to_cells(c->moves[j], &on, step->share * (1 - timed_out));
+            if (timed_out > 0)
+                add_to_cells(c->moves[j], &anew, step->share * timed_out);
         }
-        ret->weights[cut] = total > 0 ? weight / total : cut == 0;
-        ret->values[cut] = weight > 0 ? sum / weight : 0;
+        c->moves[j][0] += 1 / FORWARDER_PATIENCE;
     }
 }
 
-static void summarise(struct replay *r, struct forwarder *ret)
+/* Stationary law by elimination without subtractions (Grassmann, Taksar, Heyman): rare moves
+   keep their relative precision. */
+static void stationary(struct chain *c)
 {
-    double out = fmax(r->out_packets, 1e-9), closed = fmax(r->containers, 1e-9);
-    double rate = r->load->share * r->load->arrivals->rate + r->load->singles;
-    double packets = fmin(r->size, fmax(1, r->packets / closed)), gap = r->gaps / closed;
-    double mean = (r->port_time + r->fill_time + r->publish_time) / out;
+    double sum = 0;
+    for (int n = c->cells - 1; n > 0; n--) {
+        double leaves = 0;
+        for (int j = 0; j < n; j++)
+            leaves += c->moves[n][j];
+        for (int i = 0; i < n; i++) {
+            double through = c->moves[i][n] / leaves;
+            c->moves[i][n] = through;
+            if (through == 0)
+                continue;
+            for (int j = 0; j < n; j++)
+                c->moves[i][j] += through * c->moves[n][j];
+        }
+    }
+    c->at[0] = sum = 1;
+    for (int n = 1; n < c->cells; n++) {
+        c->at[n] = 0;
+        for (int i = 0; i < n; i++)
+            c->at[n] += c->at[i] * c->moves[i][n];
+        sum += c->at[n];
+    }
+    for (int n = 0; n < c->cells; n++)
+        c->at[n] /= sum;
+}
+
+/* Mean time to the next burst's reading, given that nothing timed out before. */
+static double gap_in_time(const struct chain *c, int j, bool full, bool old)
+{
+    double most = fmax(0, deadline(c, j, old) + c->sooner[full]);
+    double beyond = bursts_gap_tail(&c->bursts, full, most);
+    double mean = bursts_gap_within(&c->bursts, full, most, NULL) - most * beyond;
+    return beyond < 1 - 1e-9 ? fmax(0, mean / (1 - beyond) - c->sooner[full]) : most;
+}
+
+/* What is opened by one burst and not filled by the next becomes old. */
+static void grow_old(const struct chain *c, int j, const struct step *step, double old[CELLS],
+                     double age[CELLS])
+{
+    struct landing to = land(c, j * c->width + step->packets);
+    double stays = c->at[j] * step->share * (1 - expires(c, j, step));
+    if (to.closes > 0 || !(stays > FEW))
+        return;
+    double opened = c->timeout - deadline(c, j, false), share = c->old[j], mean = 0;
+    if (share < 1)
+        mean += (1 - share) * (opened + gap_in_time(c, j, step->full, false));
+    if (share > 0)
+        mean += share * (c->age[j] + gap_in_time(c, j, step->full, true));
+    add_to_cells(old, &to, stays);
+    add_to_cells(age, &to, stays * mean);
+}
+
+/* False where there are none that an earlier burst opened. */
+static bool ages(struct chain *c)
+{
+    double old[CELLS] = {0}, age[CELLS] = {0};
+    bool any = false;
+    for (int j = 1; j < c->cells; j++)
+        for (int i = 0; i < c->n; i++)
+            if (j * c->width + c->steps[i].packets < c->size * (1 - 1e-9))
+                grow_old(c, j, &c->steps[i], old, age);
+    for (int j = 1; j < c->cells; j++) {
+        c->old[j] = c->at[j] > FEW ? fmin(1, old[j] / c->at[j]) : 0;
+        c->age[j] = old[j] > FEW ? age[j] / old[j] : 0;
+        any |= c->old[j] > 1e-9;
+    }
+    return any;
+}
+
+/* What may happen at the next burst to what cell j has left behind: sums over the steps. */
+struct ahead {
+    double gap, gap2;           /* until then, or the timeout */
+    double same, same_gap;      /* P(the container stays open in the same cell), and the gap */
+    double later, both, later2; /* of the cells above: waits, products with the gap, squares */
+    double filling;             /* s that the burst needs to fill it */
+};
+
+static void look_ahead(const struct chain *c, int j, struct ahead *ret)
+{
+    double gap[2], gap2[2] = {0};
+    *ret = (struct ahead){0};
+    for (int full = 0; full < 2; full++)
+        gap[full] = c->share[full] > 0 ? within(c, j, full, &gap2[full]) : 0;
+    for (int i = 0; i < c->n; i++) {
+        const struct step *step = &c->steps[i];
+        struct landing to = land(c, j * c->width + step->packets);
+        double here = gap[step->full], stays = step->share * (1 - expires(c, j, step));
+        ret->gap += step->share * here;
+        ret->gap2 += step->share * gap2[step->full];
+        if (to.closes > 0) {
+            ret->filling += stays * (c->size - j * c->width) * c->costs->read;
+            continue;
+        }
+        for (int up = 0; up < (to.next > 0 ? 2 : 1); up++) {
+            int cell = to.cell + up;
+            double weight = stays * (up ? to.next : 1 - to.next);
+            if (cell == j) {
+                ret->same += weight;
+                ret->same_gap += weight * here;
+            } else {
+                ret->later += weight * c->wait[cell];
+                ret->both += weight * here * c->wait[cell];
+                ret->later2 += weight * c->wait2[cell];
+            }
+        }
+    }
+}
+
+/* How long what is left behind waits, from the fullest container down: they only fill. */
+static void waits(struct chain *c)
+{
+    for (int j = c->cells - 1; j > 0; j--) {
+        struct ahead a;
+        look_ahead(c, j, &a);
+        double moves = fmax(1e-9, 1 - a.same), mean = (a.gap + a.filling + a.later) / moves;
+        c->wait[j] = mean;
+        c->wait2[j] = (a.gap2 + 2 * a.both + a.later2 + 2 * a.same_gap * mean) / moves;
+    }
+}
+
+/* ---- what comes of it ---- */
+
+/* Sums over bursts. */
+struct sums {
+    double closed, closed2, expired;     /* containers, the square of how many, those timed out */
+    double packets2, packets3;           /* of closed containers, per burst: sizes squared, cubed */
+    double port, fill;                   /* s, over the packets */
+    double starts[FORWARDER_PLACES + 1]; /* packets left behind: from this place on */
+    double wait[FORWARDER_PLACES + 1], wait2[FORWARDER_PLACES + 1];
+};
+
+static void sum_containers(const struct chain *c, double weight, double expired, double closes,
+                           struct sums *sums)
+{
+    double all = closes + (expired > 0), k = c->size;
+    sums->closed += weight * all;
+    sums->closed2 += weight * all * all;
+    sums->expired += weight * (expired > 0);
+    sums->packets2 += weight * (expired * expired + closes * k * k);
+    sums->packets3 += weight * (expired * expired * expired + closes * k * k * k);
+}
+
+/* The packets of a burst that comes to `before` others and leads to `to`. */
+static void sum_packets(const struct chain *c, double weight, double before,
+                        const struct step *step, const struct landing *to, struct sums *sums)
+{
+    double n = step->packets, k = c->size, closes = to->closes, read = c->costs->read;
+    double left = fmin(n, fmax(0, before + n - closes * k)), first = closes > 0 ? k - before : 0;
+    double whole = fmax(0, closes - 1), wait = at_cell(c->wait, to);
+    double publish = c->costs->publish + c->costs->publish_packet * k;
+    double after = publish * (k * whole * closes / 2 + left * closes); /* waits for publications */
+    double at_read = read * left * (2 * n - left + 1) / 2 + left * closes * publish;
+    if (!(n > 0))
+        return;
+    sums->port +=
+        weight *
+        (n * (c->costs->unload_packet * (n / c->load->share - 1) / 2 + read * (n + 1) / 2) + after);
+    sums->fill += weight * (read * (first * (first - 1) + whole * k * (k - 1)) / 2 +
+                            fmax(0, left * wait - at_read));
+    int place = (int)ceil(FORWARDER_PLACES * (1 - left / n) - 0.5);
+    if (place < FORWARDER_PLACES && left > 0) {
+        sums->starts[place] += weight * n;
+        sums->wait[place] += weight * n * wait;
+        sums->wait2[place] += weight * n * at_cell(c->wait2, to);
+    }
+}
+
+static void sum_up(const struct chain *c, struct sums *ret)
+{
+    *ret = (struct sums){0};
+    for (int j = 0; j < c->cells; j++) {
+        double before = j * c->width;
+        for (int i = 0; i < c->n; i++) {
+            const struct step *step = &c->steps[i];
+            double weight = c->at[j] * step->share, timed_out = expires(c, j, step);
+            struct landing on = land(c, before + step->packets), anew = land(c, step->packets);
+            if (!(weight > FEW))
+                continue;
+            sum_containers(c, weight * (1 - timed_out), 0, on.closes, ret);
+            sum_packets(c, weight * (1 - timed_out), before, step, &on, ret);
+            if (!(timed_out > 0))
+                continue;
+            sum_containers(c, weight * timed_out, before, anew.closes, ret);
+            sum_packets(c, weight * timed_out, 0, step, &anew, ret);
+        }
+    }
+}
+
+static void places(const struct chain *c, const struct sums *sums, struct forwarder *ret)
+{
+    double left = 0, wait = 0, wait2 = 0;
+    for (int i = 0; i < FORWARDER_PLACES; i++) {
+        left += sums->starts[i];
+        wait += sums->wait[i];
+        wait2 += sums->wait2[i];
+        ret->places[i] = (struct forwarder_place){.left = fmin(1, left / c->sent),
+                                                  .wait = left > 0 ? wait / left : 0,
+                                                  .wait2 = left > 0 ? wait2 / left : 0};
+    }
+}
+
+static void summarise(const struct chain *c, struct forwarder *ret)
+{
+    const struct closing_law *in = c->load->arrivals;
+    struct sums sums;
+    sum_up(c, &sums);
+    double closed = fmax(sums.closed, c->sent / c->size), packets = fmax(1, c->sent / closed);
+    double met = fmin(c->size, fmax(packets, sums.packets2 / c->sent));
+    double var = fmax(0, sums.closed2 - sums.closed * sums.closed);
     *ret = (struct forwarder){
-        .ring = r->ring / fmax(r->ring_packets, 1e-9),
-        .port = r->port_time / out,
-        .fill = r->fill_time / out,
-        .publish = r->publish_time / out,
-        .var = fmax(0, r->time2 / out - mean * mean),
+        .port = sums.port / c->sent,
+        .fill = sums.fill / c->sent,
+        .publish = c->costs->publish + c->costs->publish_packet * met,
+        .per_burst = closed,
         .packets = packets,
-        .packets_var = fmax(0, r->packets2 / closed - packets * packets),
-        .containers = rate / packets,
-        .gap_scv = gap > 0 ? fmin(1, fmax(0, r->gaps2 / closed / (gap * gap) - 1)) : 1,
-        .timeout_share = r->short_ones / closed,
+        .packets_met = met,
+        .packets_var = packets * (met - packets),
+        .containers = in->containers * closed,
+        .gap_scv = fmin(1, closed * in->gap_scv + var / closed),
+        .timeout_share = fmin(1, sums.expired / closed),
+        .wait_most = c->timeout + c->load->late + (c->sent + 1) * c->costs->read,
+        .unloading = c->costs->unload_packet * in->packets,
+        .reading = c->costs->read * c->sent,
     };
-    ret->packets_met = fmin(r->size, packets + ret->packets_var / packets);
-    if (r->load->law)
-        law_of_seen(r, ret);
+    places(c, &sums, ret);
+}
+
+/* ---- many bursts to a container: these are to it what packets are to others ---- */
+
+static void solve_many(const struct forwarder_load *load, const struct end_costs *costs,
+                       double size, double timeout, double sent, struct forwarder *ret)
+{
+    const struct closing_law *in = load->arrivals;
+    double each = in->packets, read = costs->read;
+    struct closing_law law;
+    /* Cannot fail: sizes and rates are in range. */
+    (void)closing_solve(in->containers, (uint32_t)(size / sent + 0.5), timeout + load->late, &law);
+    *ret = (struct forwarder){
+        .port = costs->unload_packet * (each - 1) / 2 + read * (sent + 1) / 2,
+        .fill = law.fill_mean + read * (sent - 1) / 2,
+        .publish = costs->publish + costs->publish_packet * fmin(size, law.packets_met * sent),
+        .per_burst = 1 / law.packets,
+        .packets = fmin(size, fmax(1, law.packets * sent)),
+        .packets_met = fmin(size, fmax(1, law.packets_met * sent)),
+        .packets_var = law.packets_var * sent * sent,
+        .containers = law.containers,
+        .gap_scv = law.gap_scv * in->gap_scv,
+        .timeout_share = law.timeout_share,
+        .wait_most = timeout + load->late,
+        .unloading = costs->unload_packet * each,
+        .reading = read * sent,
+    };
+    for (int i = 0; i < FORWARDER_PLACES; i++) /* about uniform from 0 to twice the mean */
+        ret->places[i] =
+            (struct forwarder_place){1, law.fill_mean, 4 * law.fill_mean * law.fill_mean / 3};
 }
 
 void forwarder_solve(const struct forwarder_load *load, const struct end_costs *costs,
                      uint32_t size, double timeout, struct forwarder *ret)
 {
-    struct replay r = {.load = load, .costs = costs, .size = size, .timeout = timeout};
-    /* More of them where it takes many to fill a container. */
-    double each = size / (load->share * load->arrivals->packets);
-    int bursts = WARM_UP + (int)(BURSTS * fmin(8, fmax(1, each / 8)));
-    replay_draw(&r);
-    for (int i = 0; i < STEPS_MAX && r.taken < bursts; i++)
-        if (!replay_visit(&r))
-            replay_sleep(&r);
-    if (r.containers == 0) { /* none was full, none expired: all that came is in one */
-        r.counting = true;
-        r.now = fmax(r.now, r.opened + timeout);
-        replay_publish(&r, true);
+    struct chain c = {.load = load, .costs = costs, .size = size, .timeout = timeout};
+    double sent =
+        load->share * load->arrivals->packets + load->singles / load->arrivals->containers;
+    if (size > CELLS * fmax(1, sent)) {
+        solve_many(load, costs, size, timeout, sent, ret);
+        return;
     }
-    summarise(&r, ret);
+    c.cells = (int)fmin(size, CELLS);
+    c.width = c.size / c.cells;
+    bursts_init(&c.bursts, load->arrivals);
+    steps_make(&c);
+    for (int i = 0; i < ROUNDS; i++) {
+        moves_make(&c);
+        stationary(&c);
+        if (!ages(&c))
+            break;
+    }
+    waits(&c);
+    summarise(&c, ret);
 }

@@ -17,25 +17,29 @@ struct guest_queue {
 };
 
 /*
- * A forwarded packet is read right after its container was unloaded, so that
- * its read is part of that container's work.
+ * What a container that is forwarded asks of the guest is one piece of work:
+ * unloading, reading its packets, and publishing what they fill.
  */
 static void guest_classes(const struct guest_load *guest, const struct guest_lanes *lanes,
                           struct fast_class ret[GUEST_CLASSES])
 {
     const struct end_costs *costs = &guest->costs;
-    const struct lane *rx = &lanes->lane[DIRECTION_RX];
+    const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
     double tx_rate = guest->rate[DIRECTION_TX], forwarded = lanes->forwarded * tx_rate;
     double burst = guest->forwarded > 0 ? 1 : plant_burst(guest->dispersion[DIRECTION_TX]);
+    double back = guest->rate[DIRECTION_RX] > 0 ? forwarded / guest->rate[DIRECTION_RX] : 0;
+    double published = rx->containers > 0 ? lanes->forwarded * tx->containers / rx->containers : 0;
     ret[GUEST_READ] = (struct fast_class){.rate = fmax(0, tx_rate - forwarded) / burst,
                                           .count = 1,
                                           .gap_scv = 1,
                                           .service = costs->read * burst};
-    ret[GUEST_PUBLISH] = plant_container(&lanes->lane[DIRECTION_TX], costs->publish,
-                                         costs->publish_packet, costs->scv);
-    double back = guest->rate[DIRECTION_RX] > 0 ? forwarded / guest->rate[DIRECTION_RX] : 0;
-    ret[GUEST_TAKE] =
-        plant_container(rx, costs->unload, costs->unload_packet + back * costs->read, costs->scv);
+    ret[GUEST_PUBLISH] = plant_container(tx, costs->publish, costs->publish_packet, costs->scv);
+    ret[GUEST_PUBLISH].rate *= 1 - lanes->forwarded;
+    ret[GUEST_TAKE] = plant_container(
+        rx, costs->unload, costs->unload_packet + back * (costs->read + costs->publish_packet),
+        costs->scv);
+    ret[GUEST_TAKE].service += published * costs->publish;
+    ret[GUEST_TAKE].service_var += published * costs->scv * costs->publish * costs->publish;
 }
 
 /*
@@ -135,11 +139,6 @@ static void way_rx(const struct end_costs *worker, const struct guest_load *gues
 {
     const struct lane *lane = &lanes->lane[DIRECTION_RX];
     double wait = queue->waits[GUEST_TAKE], setup = queue->setup;
-    if (lanes->forwarded > 0) { /* as replayed, its wake-up included */
-        wait = plant_mix(fmin(1, 2 * lanes->forwarded), lanes->replayed.ring, wait + setup);
-        setup = fmin(setup, wait);
-        wait -= setup;
-    }
     *ret = (struct way){0};
     way_port(ret, lane, worker, plant_burst(guest->dispersion[DIRECTION_RX]), view->read,
              view->publish, view->decay, view->setup);
@@ -180,9 +179,12 @@ static void way_forwarded(const struct end_costs *worker, const struct guest_loa
 
 static double way_percentile(const struct way *way, const struct lane *lane, double p)
 {
-    if (way->forwarded)
-        return percentile_values(way->forwarded->values, way->forwarded->weights, FORWARDER_LAW,
-                                 way->rest, p);
+    if (way->forwarded) {
+        struct forwarder_law law;
+        forwarder_one_way(way->forwarded, &law);
+        struct rest rest = {fmax(0, way->mean.total - law.mean), way->rest.var};
+        return percentile_values(law.values, law.weights, law.n, rest, p);
+    }
     return percentile_fill(&lane->law, way->fill_scale, way->rest, p);
 }
 
@@ -193,9 +195,14 @@ static double ways_percentile(const struct way *rx, const struct way *tx,
     struct rest rest = rx->rest;
     const struct closing_law *law = &lanes->lane[DIRECTION_TX].law;
     double var = 0;
-    if (tx->forwarded)
-        var = tx->forwarded->var;
-    else if (law->size > 1) /* about uniform from 0 to twice its mean */
+    if (tx->forwarded) {
+        struct forwarder_law through;
+        forwarder_through(tx->forwarded, &lanes->lane[DIRECTION_RX].law, &through);
+        double mean = rx->mean.total + tx->mean.total - through.mean;
+        rest = (struct rest){fmax(0, mean), rx->rest.var + tx->rest.var};
+        return percentile_values(through.values, through.weights, through.n, rest, p);
+    }
+    if (law->size > 1) /* about uniform from 0 to twice its mean */
         var = tx->fill_scale * tx->fill_scale * law->fill_mean * law->fill_mean / 3;
     rest_add(&rest, (struct rest){tx->mean.total, tx->rest.var + var});
     return percentile_fill(&lanes->lane[DIRECTION_RX].law, rx->fill_scale, rest, p);

@@ -77,12 +77,13 @@ static void lane_of_forwarder(const struct end_costs *worker, const struct guest
     lanes->overloaded = guest_work(guest, rx, size->packets) >= 1;
     if (lanes->forwarded == 0 || lanes->overloaded)
         return;
+    double busy = fmin(1, guest_work(guest, rx, size->packets));
     struct forwarder_load load = {.arrivals = &rx->law,
                                   .share = forwarded / guest->rate[DIRECTION_RX],
                                   .singles = share > 0.999 ? 0 : rate - forwarded,
-                                  .law = guest->promise.percentile > 0,
                                   .jitter = isfinite(wait) ? wait : 0,
-                                  .apart = worker->publish + worker->publish_packet * rx->packets};
+                                  .publish_packet = worker->publish_packet,
+                                  .late = plant_late(&guest->costs, rx->containers, busy)};
     struct forwarder *f = &lanes->replayed;
     forwarder_solve(&load, &guest->costs, size->packets, size->timeout, f);
     double w = fmin(1, 2 * share);

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Timeouts are chosen by it: in steps, so that sizes and what they make of it come to rest. */
+#define LATE_STEPS 64
+
+static double in_steps(double value, double step)
+{
+    return step > 0 ? step * nearbyint(value / step) : value;
+}
+
 int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
                       struct plant_worker *ret)
 {
@@ -61,7 +69,8 @@ void plant_worker_solve(struct plant_worker *w)
     fast_queue_solve(w->classes, PLANT_CLASSES(w->n), &w->queue, w->shares);
     w->setup = plant_setup(w->costs, &events);
     w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
-    w->weather.late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
+    double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
+    w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
 }
 
 double plant_worker_wait(const struct plant_worker *w)
