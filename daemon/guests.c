@@ -86,12 +86,20 @@ static struct guest *guest_find(struct guests *guests, struct keys_interface int
 
 /* ---- what happened ---- */
 
+/* A restarted store has forgotten what was fixed by hand; this program has not. */
+static void fixed_save(struct guest *guest)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        guest->fix_due[d] |= guest->by_hand[d].packets > 0;
+}
+
 void guests_connected(struct guests *guests)
 {
     guests->scan = guests->connected = true;
     for (size_t i = 0; i < guests->n; i++) {
         guests->list[i].stale = true;
         guests->list[i].echoes = 0;
+        fixed_save(&guests->list[i]);
     }
 }
 
@@ -347,6 +355,73 @@ static void tuning_read(struct guest *guest, struct store *store, const char *di
         guest->stored_state[0] = '\0';
 }
 
+/* ---- sizes fixed by hand ---- */
+
+const char *guests_fixed_key(enum direction direction)
+{
+    return direction == DIRECTION_RX ? "rx-fixed" : "tx-fixed";
+}
+
+void guests_fixed_text(const struct lane_size *size, char ret[static GUESTS_FIXED])
+{
+    *ret = '\0';
+    if (size->packets > 0)
+        snprintf(ret, GUESTS_FIXED, "%u %.0f", size->packets, size->timeout * 1e6);
+}
+
+/* "PACKETS TIMEOUT_US" */
+static int fixed_parse(const char *text, struct lane_size *ret)
+{
+    char packets_text[GUESTS_FIXED];
+    unsigned long packets, timeout_us;
+    const char *blank = strchr(text, ' ');
+
+    if (!blank || (size_t)(blank - text) >= sizeof(packets_text))
+        return -EINVAL;
+    snprintf(packets_text, sizeof(packets_text), "%.*s", (int)(blank - text), text);
+    if (keys_number(packets_text, 1, KEYS_PACKETS_MAX, &packets) ||
+        keys_number(blank + 1, 1, KEYS_TIMEOUT_US_MAX, &timeout_us))
+        return -EINVAL;
+    *ret = (struct lane_size){(uint32_t)packets, (double)timeout_us * 1e-6};
+    return 0;
+}
+
+int guests_fix(struct guests *guests, struct keys_interface interface, enum direction d,
+               const struct lane_size *size)
+{
+    struct guest *guest = guest_find(guests, interface);
+
+    if (!guest)
+        return -ENOENT;
+    guest->by_hand[d] = *size;
+    guest->fix_due[d] = true;
+    return 0;
+}
+
+static void fixed_read(struct guest *guest, struct store *store, const char *dir)
+{
+    char text[GUESTS_FIXED];
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        if (guest->fix_due[d])
+            continue;
+        int length = store_read(store, dir, guests_fixed_key(d), text, sizeof(text));
+        if (length == -ENOENT)
+            *text = '\0';
+        else if (length < 0)
+            continue;
+        if (strcmp(text, guest->fixed_text[d]) == 0)
+            continue;
+        memcpy(guest->fixed_text[d], text, sizeof(text));
+        if (*text && fixed_parse(text, &guest->by_hand[d]))
+            log_guest(LOG_WARNING, "guests", guest->interface.domid, guest->interface.handle,
+                      "%s: '%s' is not a size ('PACKETS TIMEOUT_US'); ignored", guests_fixed_key(d),
+                      text);
+        else if (!*text)
+            guest->by_hand[d] = (struct lane_size){0};
+    }
+}
+
 int guests_refresh(struct guests *guests, struct store *store, unsigned most)
 {
     char dir[KEYS_PATH];
@@ -362,7 +437,9 @@ int guests_refresh(struct guests *guests, struct store *store, unsigned most)
             continue;
         guest->stale = false;
         name_read(guest, store);
-        tuning_read(guest, store, keys_backend_dir(guests->backend_domid, guest->interface, dir));
+        keys_backend_dir(guests->backend_domid, guest->interface, dir);
+        tuning_read(guest, store, dir);
+        fixed_read(guest, store, dir);
         most--;
     }
     return 0;

@@ -20,6 +20,7 @@
 
 #define GUESTS_MAX 4096u
 #define GUESTS_STATE 16
+#define GUESTS_FIXED 24
 
 struct guest {
     struct keys_interface interface;
@@ -28,7 +29,10 @@ struct guest {
     struct keys_tuning stored[DIRECTION_COUNT];
     bool stored_valid[DIRECTION_COUNT][KEYS_TUNING_FIELDS]; /* else missing or malformed */
     char stored_state[GUESTS_STATE];
-    bool stale;      /* to be read again */
+    struct lane_size by_hand[DIRECTION_COUNT];      /* sizes fixed by hand; 0 packets: none */
+    bool fix_due[DIRECTION_COUNT];                  /* the store does not say so yet */
+    char fixed_text[DIRECTION_COUNT][GUESTS_FIXED]; /* as the store says it */
+    bool stale;                                     /* to be read again */
     unsigned echoes; /* watch events still to come of what we wrote ourselves */
 };
 
@@ -55,6 +59,16 @@ bool guests_pending(const struct guests *guests);
  * not answer; what is marked stays marked.
  */
 int guests_refresh(struct guests *guests, struct store *store, unsigned most);
+
+/*
+ * Fixes a size by hand (0 packets: frees it), as if the store said so, which is
+ * still to be seen to. -ENOENT: no such interface.
+ */
+int guests_fix(struct guests *guests, struct keys_interface interface, enum direction direction,
+               const struct lane_size *size);
+/* The key for it in the backend's folder, and its value ("" for none): "64 200". */
+const char *guests_fixed_key(enum direction direction);
+void guests_fixed_text(const struct lane_size *size, char ret[static GUESTS_FIXED]);
 
 /* Sorted by domid and handle; valid until the next guests_refresh. */
 size_t guests_count(const struct guests *guests);

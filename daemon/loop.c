@@ -14,22 +14,13 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/session.h"
 #include "daemon/control.h"
 #include "daemon/controller.h"
-#include "daemon/guests.h"
 #include "daemon/history.h"
+#include "daemon/keeper.h"
 #include "daemon/notify.h"
 #include "daemon/sample.h"
 #include "daemon/status.h"
-#include "daemon/tune.h"
-
-/* Store events are acted on together, this long after the first. */
-#define REFRESH_US 5000
-/* Between two pieces of work with the store, and how much one is: then others have their turn. */
-#define PIECE_US 1000
-#define PIECE_NS 20000000ull
-#define PIECE_GUESTS 16u
 
 struct loop {
     struct options options;
@@ -37,17 +28,15 @@ struct loop {
     double config_loaded, started; /* s since the epoch */
     char config_error[512];        /* of the last reload; empty: none */
     struct event_base *base;
-    struct event *tick, *refresh, *watchdog, *term, *interrupt, *hangup;
-    struct session *session;
-    struct guests *guests;
+    struct event *tick, *watchdog, *term, *interrupt, *hangup;
+    struct keeper *keeper;
+    struct keeper_guests guests; /* of this tick */
     struct sampler *sampler;
     struct controller *controller;
     struct history *history;
     struct control *control;
-    bool store_was_there;
+    char store_error[64];    /* empty: it answers */
     char segment_error[128]; /* empty: measurements are coming in */
-    bool tune_failed;        /* has been logged */
-    size_t tune_next;        /* guest that the next piece begins with */
     struct tick_report report;
     bool reported;
     struct controller_guest *inputs;
@@ -160,131 +149,26 @@ static void on_hangup(evutil_socket_t signal, short what, void *context)
 
 /* ---- the store ---- */
 
-static void refresh_soon(struct loop *loop)
-{
-    struct timeval delay = {.tv_usec = REFRESH_US};
-
-    if (!event_pending(loop->refresh, EV_TIMEOUT, NULL))
-        event_add(loop->refresh, &delay);
-}
-
-static void on_connect(void *context)
-{
-    struct loop *loop = context;
-
-    guests_connected(loop->guests);
-    refresh_soon(loop);
-}
-
-static void on_watch(void *context, const char *path, const char *token)
-{
-    struct loop *loop = context;
-
-    (void)token;
-    guests_event(loop->guests, path);
-    refresh_soon(loop);
-}
-
+/* Said once, when it changes; the session itself says when it connects. */
 static void store_note(struct loop *loop)
 {
-    bool there = session_store(loop->session) != NULL;
+    static const char hangs[] = "xenstored does not answer";
+    struct keeper_state state;
+    char text[sizeof(loop->store_error)] = "";
 
-    if (there == loop->store_was_there)
+    keeper_look(loop->keeper, &state);
+    if (state.silent > KEEPER_HANGS_SECONDS)
+        snprintf(text, sizeof(text), "%s", hangs);
+    else if (!state.connected)
+        snprintf(text, sizeof(text), "not connected");
+    if (strcmp(text, loop->store_error) == 0)
         return;
-    loop->store_was_there = there;
-    history_event(loop->history, epoch_now(), "store", "%s", there ? "connected" : "not there");
-}
-
-static bool is_about(const struct guest_report *report, const struct guest *guest)
-{
-    return report->interface.domid == guest->interface.domid &&
-           report->interface.handle == guest->interface.handle &&
-           strcmp(report->name, guest->name) == 0;
-}
-
-/* What was decided for guest `i`: in the same place, unless guests came or went since. */
-static const struct guest_report *report_of(const struct loop *loop, size_t i,
-                                            const struct guest *guest)
-{
-    size_t n = loop->reported ? loop->report.n_guests : 0;
-
-    if (i < n && is_about(&loop->report.guests[i], guest))
-        return &loop->report.guests[i];
-    for (size_t k = 0; k < n; k++)
-        if (is_about(&loop->report.guests[k], guest))
-            return &loop->report.guests[k];
-    return NULL;
-}
-
-static void tune_one(struct loop *loop, struct store *store, struct guest *guest,
-                     const struct guest_report *report)
-{
-    struct tune_wanted wanted;
-
-    tune_wanted(report, &wanted);
-    int error = tune_apply(store, settings(loop)->backend_domid, guest, &wanted);
-    if (error < 0 && error != -EAGAIN && !loop->tune_failed) {
-        log_guest(LOG_WARNING, "tune", guest->interface.domid, guest->interface.handle,
-                  "sizes could not be written: %s; trying on", strerror(-error));
-        loop->tune_failed = true;
-    }
-    if (error > 0)
-        loop->tune_failed = false;
-}
-
-/*
- * Whatever differs between the store and the last decisions. True: the time for
- * a piece is over, there is more.
- */
-static bool tune_some(struct loop *loop)
-{
-    struct store *store = session_store(loop->session);
-    size_t n = guests_count(loop->guests);
-    uint64_t end = clock_ns() + PIECE_NS;
-
-    for (size_t done = 0; store && done < n; done++) {
-        size_t i = (loop->tune_next + done) % n;
-        struct guest *guest = guests_at(loop->guests, i);
-        const struct guest_report *report = report_of(loop, i, guest);
-        if (clock_ns() >= end) {
-            loop->tune_next = i;
-            return true;
-        }
-        if (report && !guest->stale)
-            tune_one(loop, store, guest, report);
-    }
-    return false;
-}
-
-/* True: there is more to read. */
-static bool guests_update(struct loop *loop)
-{
-    struct store *store = session_store(loop->session);
-
-    if (!store || !guests_pending(loop->guests))
-        return false;
-    int error = guests_refresh(loop->guests, store, PIECE_GUESTS);
-    if (error == -ENOMEM)
-        log_line(LOG_ERR, "guests", "no memory");
-    return !error && guests_pending(loop->guests);
-}
-
-/* Brings store and decisions together, piece by piece, so that a long list holds up nothing. */
-static void store_work(struct loop *loop)
-{
-    struct timeval soon = {.tv_usec = PIECE_US};
-    bool more = guests_update(loop);
-
-    more |= tune_some(loop);
-    if (more)
-        event_add(loop->refresh, &soon);
-}
-
-/* A folder that was made anew gets its sizes at once, not at the next tick. */
-static void on_refresh(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd, (void)what;
-    store_work(context);
+    if (strcmp(text, hangs) == 0)
+        log_line(LOG_WARNING, "store", "%s; the last sizes stay until it does", hangs);
+    else if (strcmp(loop->store_error, hangs) == 0)
+        log_line(LOG_NOTICE, "store", "xenstored answers again");
+    memcpy(loop->store_error, text, sizeof(text));
+    history_event(loop->history, epoch_now(), "store", "%s", *text ? text : "connected");
 }
 
 /* ---- the tick ---- */
@@ -311,21 +195,31 @@ static void segment_note(struct loop *loop, int error)
 
 static int inputs_fill(struct loop *loop)
 {
-    size_t n = guests_count(loop->guests);
+    struct keeper_guests *guests = &loop->guests;
+    int error = keeper_guests(loop->keeper, guests);
 
-    if (n > loop->inputs_room) {
-        void *more = reallocarray(loop->inputs, n, sizeof(*loop->inputs));
+    if (!error && guests->n > loop->inputs_room) {
+        void *more = reallocarray(loop->inputs, guests->n, sizeof(*loop->inputs));
         if (!more)
             return -ENOMEM;
         loop->inputs = more;
-        loop->inputs_room = n;
+        loop->inputs_room = guests->n;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct guest *guest = guests_at(loop->guests, i);
+    for (size_t i = 0; i < guests->n && !error; i++) {
+        const struct keeper_guest *guest = &guests->list[i];
         loop->inputs[i] =
             (struct controller_guest){.interface = guest->interface, .name = guest->name};
+        memcpy(loop->inputs[i].by_hand, guest->by_hand, sizeof(guest->by_hand));
     }
-    return 0;
+    return error;
+}
+
+/* The controller knows only that they are fixed. */
+static void by_hand_report(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->report.n_guests; i++)
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            loop->report.guests[i].by_hand[d] = loop->inputs[i].by_hand[d].packets > 0;
 }
 
 static void decisions_log(const struct loop *loop)
@@ -380,7 +274,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     };
     error = inputs_fill(loop);
     input.guests = loop->inputs;
-    input.n_guests = guests_count(loop->guests);
+    input.n_guests = loop->guests.n;
     if (!error)
         error = controller_tick(loop->controller, &input, &loop->report);
     if (error) {
@@ -389,7 +283,9 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         return;
     }
     loop->reported = true;
-    store_work(loop);
+    by_hand_report(loop);
+    if (keeper_want(loop->keeper, &loop->report))
+        log_line(LOG_ERR, "tick", "no memory: nothing is written to the store");
     decisions_log(loop);
     history_tick(loop->history, &loop->report);
     status_note(loop);
@@ -416,7 +312,7 @@ static json_t *status_answer(struct loop *loop, const json_t *arguments, const c
         .config_loaded = loop->config_loaded,
         .segment_path = settings(loop)->segment,
         .segment_error = loop->segment_error[0] ? loop->segment_error : NULL,
-        .store_error = session_store(loop->session) ? NULL : "not connected",
+        .store_error = loop->store_error[0] ? loop->store_error : NULL,
         .history_path = settings(loop)->database,
         .history_error = history.error[0] ? history.error : NULL,
         .history_recorded = history.recorded,
@@ -481,11 +377,10 @@ static int events_create(struct loop *loop)
     uint64_t watchdog_us = notify_watchdog_us();
 
     loop->tick = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
-    loop->refresh = evtimer_new(loop->base, on_refresh, loop);
     loop->term = evsignal_new(loop->base, SIGTERM, on_stop, loop);
     loop->interrupt = evsignal_new(loop->base, SIGINT, on_stop, loop);
     loop->hangup = evsignal_new(loop->base, SIGHUP, on_hangup, loop);
-    if (!loop->tick || !loop->refresh || !loop->term || !loop->interrupt || !loop->hangup ||
+    if (!loop->tick || !loop->term || !loop->interrupt || !loop->hangup ||
         event_add(loop->tick, &period) || event_add(loop->term, NULL) ||
         event_add(loop->interrupt, NULL) || event_add(loop->hangup, NULL))
         return -ENOMEM;
@@ -511,21 +406,6 @@ static int history_begin(struct loop *loop)
     return error;
 }
 
-static int session_begin(struct loop *loop)
-{
-    struct session_options options = {
-        .base = loop->base,
-        .subsystem = "store",
-        .watches = {{guests_root(loop->guests), "guests"}},
-        .on_connect = on_connect,
-        .on_watch = on_watch,
-        .context = loop,
-    };
-
-    loop->store_was_there = true;
-    return session_new(&options, &loop->session);
-}
-
 static int control_begin(struct loop *loop)
 {
     const char *path = settings(loop)->control;
@@ -547,15 +427,13 @@ static int loop_begin(struct loop *loop)
     if (!error)
         error = history_begin(loop);
     if (!error)
-        error = guests_create(settings(loop)->backend_domid, &loop->guests);
-    if (!error)
         error = sampler_create(settings(loop)->segment, &loop->sampler);
     if (!error)
         error = controller_create(&loop->controller);
     if (!error)
         error = events_create(loop);
     if (!error)
-        error = session_begin(loop);
+        error = keeper_start(settings(loop)->backend_domid, &loop->keeper);
     return error;
 }
 
@@ -600,9 +478,8 @@ void loop_destroy(struct loop *loop)
     if (!loop)
         return;
     control_close(loop->control);
-    session_free(loop->session);
+    keeper_stop(loop->keeper);
     event_drop(loop->tick);
-    event_drop(loop->refresh);
     event_drop(loop->watchdog);
     event_drop(loop->term);
     event_drop(loop->interrupt);
@@ -610,7 +487,7 @@ void loop_destroy(struct loop *loop)
     if (loop->base)
         event_base_free(loop->base);
     history_stop(loop->history);
-    guests_destroy(loop->guests);
+    free(loop->guests.list);
     sampler_destroy(loop->sampler);
     controller_destroy(loop->controller);
     config_free(loop->config);

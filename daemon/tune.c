@@ -123,3 +123,46 @@ int tune_apply(struct store *store, uint32_t backend_domid, struct guest *guest,
     guest->echoes += (unsigned)written;
     return 1;
 }
+
+/* ---- sizes fixed by hand ---- */
+
+struct fixing {
+    const char *dir;
+    const struct guest *guest;
+};
+
+static int fixed_put(struct store *store, void *context)
+{
+    const struct fixing *fixing = context;
+    char text[GUESTS_FIXED], path[KEYS_PATH + 16];
+    int error = store_exists(store, fixing->dir) ? 0 : -ENOENT;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT && !error; d++) {
+        if (!fixing->guest->fix_due[d])
+            continue;
+        guests_fixed_text(&fixing->guest->by_hand[d], text);
+        snprintf(path, sizeof(path), "%s/%s", fixing->dir, guests_fixed_key(d));
+        error = *text ? store_write(store, fixing->dir, guests_fixed_key(d), text)
+                      : store_remove(store, path);
+    }
+    return error;
+}
+
+int tune_fixed(struct store *store, uint32_t backend_domid, struct guest *guest)
+{
+    char dir[KEYS_PATH];
+    struct fixing fixing = {.dir = dir, .guest = guest};
+
+    if (!guest->fix_due[DIRECTION_RX] && !guest->fix_due[DIRECTION_TX])
+        return 0;
+    keys_backend_dir(backend_domid, guest->interface, dir);
+    int error = store_transact(store, fixed_put, &fixing);
+    if (error)
+        return error == -ENOENT ? 0 : error;
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (guest->fix_due[d]) {
+            guest->fix_due[d] = false;
+            guests_fixed_text(&guest->by_hand[d], guest->fixed_text[d]);
+        }
+    return 1;
+}

@@ -20,6 +20,11 @@ struct tune_wanted {
 /* What a tick's report wants. */
 void tune_wanted(const struct guest_report *report, struct tune_wanted *ret);
 /*
+ * What was fixed by hand and is not in the store yet. 0: nothing to do; else as
+ * tune_apply.
+ */
+int tune_fixed(struct store *store, uint32_t backend_domid, struct guest *guest);
+/*
  * 1: written, and `guest` says so; 0: the store says it already, or the folder
  * is gone; -EAGAIN: others kept changing it, try at the next tick; -errno.
  */

@@ -353,6 +353,11 @@ int world_restart_store(struct world *world, bool kill)
     return start_store(world);
 }
 
+int world_hang_store(struct world *world, bool hang)
+{
+    return process_signal(world->xenstored, hang ? SIGSTOP : SIGCONT);
+}
+
 /* --- guests -------------------------------------------------------------- */
 
 static unsigned subnet(const struct world_guest *guest)

@@ -73,6 +73,8 @@ struct namespace *world_dom0(struct world *world);
  * domains in it but no interfaces: world_attach. Our connection is made anew.
  */
 int world_restart_store(struct world *world, bool kill);
+/* Stops xenstored where it is, or lets it go on. Whoever asks it meanwhile waits. */
+int world_hang_store(struct world *world, bool hang);
 
 int world_start_backend(struct world *world);
 /* SIGTERM and a clean end, or SIGKILL. */

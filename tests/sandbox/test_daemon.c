@@ -331,6 +331,69 @@ static void a_restarted_store_gets_the_sizes_again(void **state)
     assert_int_equal(world_shut_down(world, guest), 0);
 }
 
+static bool store_is(void *context)
+{
+    const struct wish *wish = context;
+    json_t *status = ask_status(wish->world);
+    bool is = status && strcmp(client_text(status, "daemon.store.error"), wish->text) == 0;
+
+    json_decref(status);
+    return is;
+}
+
+static void await_store(struct world *world, const char *error)
+{
+    struct wish wish = {.world = world, .text = error};
+    assert_int_equal(world_await(world, "the store", store_is, &wish, WORLD_PATIENCE), 0);
+}
+
+static double ticks_of(struct world *world)
+{
+    json_t *status = ask_status(world);
+    double ticks = client_number(status, "daemon.ticks.count");
+
+    json_decref(status);
+    return ticks;
+}
+
+struct tick_wish {
+    struct world *world;
+    double ticks;
+};
+
+static bool ticks_reach(void *context)
+{
+    const struct tick_wish *wish = context;
+    return ticks_of(wish->world) >= wish->ticks;
+}
+
+/* A xenstored that is stopped, not gone: libxenstore would wait for it for ever. */
+static void a_store_that_hangs_holds_up_nothing(void **state)
+{
+    struct world *world = *state;
+    struct world_guest *guest = fixture_guest(world, 77, "patient", 0);
+    struct traffic *traffic = fixture_traffic(world, guest, 4000);
+
+    promise(world, "20ms");
+    assert_int_equal(world_start_daemon(world, INTERVAL), 0);
+    await_size(world, guest, 30, 65535);
+    assert_int_equal(world_hang_store(world, true), 0);
+    await_store(world, "xenstored does not answer");
+    struct tick_wish wish = {.world = world, .ticks = ticks_of(world) + 10};
+    assert_int_equal(world_await(world, "ticks", ticks_reach, &wish, WORLD_PATIENCE), 0);
+    promise(world, "1ms");
+    assert_int_equal(process_signal(world_daemon(world), SIGHUP), 0);
+    await_number(world, "patient", "rx.packets", 0, 15);
+    fixture_await_returned(world, traffic, 200);
+    assert_int_equal(world_hang_store(world, false), 0);
+    await_store(world, "");
+    await_size(world, guest, 1, 15);
+    fixture_all_arrived(world, traffic);
+    traffic_free(traffic);
+    assert_int_equal(world_stop_daemon(world, false), 0);
+    assert_int_equal(world_shut_down(world, guest), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +405,7 @@ int main(void)
         cmocka_unit_test(guests_are_found_and_forgotten),
         cmocka_unit_test(a_restarted_backend_is_found_again),
         cmocka_unit_test(a_restarted_store_gets_the_sizes_again),
+        cmocka_unit_test(a_store_that_hangs_holds_up_nothing),
     };
     int status = fixture_possible();
 
