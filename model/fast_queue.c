@@ -10,52 +10,11 @@
  * Fitted to simulation: the fitting set of `./run bench model` (tests/bench/grid.h),
  * exponential, Erlang, hyperexponential and fixed service.
  */
-#define MIX_JUMPS 1.4585
-#define MIX_JUMPS_SHARE 3.1669
-#define MIX_JUMPS_GAP 1.5868
-#define MIX_JUMPS_SCV 2.42
-#define MIX_BRIDGE 1.8271
-#define MIX_ROOT 2.9393
-#define MIX_ROOT_KEPT 5.6379
-#define MIX_ROOT_KEPT2 4.6828
 #define TAIL_NEAR 0.422
 #define TAIL_NEAR_KEPT 0.2446
 #define TAIL_FAR 0.3513
 #define TAIL_FAR_KEPT 0.8889
 #define TAIL_POWER 1.34
-
-/* Sums over all streams. */
-struct sums {
-    double rate;      /* r */
-    double work;      /* r s: the utilisation */
-    double work2;     /* r s^2 */
-    double work2_gap; /* r s^2 c2 */
-    double work_var;  /* r v */
-    bool poisson;     /* every gap exponential */
-    bool exponential; /* every service exponential, of one mean */
-};
-
-static struct sums sum_up(const struct fast_class *classes, size_t n)
-{
-    struct sums sum = {.poisson = true, .exponential = true};
-    double first = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct fast_class *c = &classes[i];
-        double r = c->rate * c->count, s2 = c->service * c->service;
-        if (!(r > 0) || !(c->service > 0))
-            continue;
-        first = first > 0 ? first : c->service;
-        sum.rate += r;
-        sum.work += r * c->service;
-        sum.work2 += r * s2;
-        sum.work2_gap += r * s2 * c->gap_scv;
-        sum.work_var += r * c->service_var;
-        sum.poisson &= c->gap_scv > 1 - 1e-9;
-        sum.exponential &=
-            fabs(c->service - first) <= 1e-9 * first && fabs(c->service_var - s2) <= 1e-9 * s2;
-    }
-    return sum;
-}
 
 /*
  * Arrivals' and service's cumulants at decay rate eta: the root is where they
@@ -96,7 +55,7 @@ static double decay_pole(const struct fast_class *classes, size_t n)
  * The excess is convex with a root at 0 and one above. Over eta it only rises,
  * nearly straight, through the root that is wanted: Newton on that, kept below the pole.
  */
-static double decay_rate(const struct fast_class *classes, size_t n, const struct sums *sum,
+static double decay_rate(const struct fast_class *classes, size_t n, const struct mixing_sums *sum,
                          bool poisson)
 {
     double pole = decay_pole(classes, n), slope;
@@ -119,12 +78,12 @@ static double decay_rate(const struct fast_class *classes, size_t n, const struc
 }
 
 /* All streams as one: what its containers ask for. */
-static double one_service(const struct sums *sum)
+static double one_service(const struct mixing_sums *sum)
 {
     return sum->work2 / sum->work;
 }
 
-static double one_service_scv(const struct sums *sum)
+static double one_service_scv(const struct mixing_sums *sum)
 {
     return sum->exponential ? 1 : sum->work_var / sum->work2;
 }
@@ -133,7 +92,7 @@ static double one_service_scv(const struct sums *sum)
  * The gap SCV that one renewal stream would need to have this decay rate; that of the work where
  * it cannot have it.
  */
-static double decay_scv(const struct sums *sum, double eta)
+static double decay_scv(const struct mixing_sums *sum, double eta)
 {
     double mean = one_service(sum), scv = one_service_scv(sum), slope;
     double rate = sum->work / mean, long_run = sum->work2_gap / sum->work2, c = long_run;
@@ -150,13 +109,14 @@ static double decay_scv(const struct sums *sum, double eta)
     return isfinite(c) ? c : long_run;
 }
 
-#define BY_DECAY 0.7 /* between the gaps' variation in the long run and that of the decay rate */
+#define BY_DECAY 0.621 /* between the gaps' variation in the long run and that of the decay rate   \
+                        */
 
 /*
  * The wait if all streams were one renewal stream. For streams that are alike
  * both ways to find its variation are one; where they differ the truth lies between.
  */
-static void lower_wait(const struct sums *sum, double eta, struct renewal_wait *ret)
+static void lower_wait(const struct mixing_sums *sum, double eta, struct renewal_wait *ret)
 {
     double mean = one_service(sum), long_run = fmax(1e-9, sum->work2_gap / sum->work2);
     double by_decay = fmax(1e-9, decay_scv(sum, eta));
@@ -166,94 +126,49 @@ static void lower_wait(const struct sums *sum, double eta, struct renewal_wait *
     renewal_decay(ret, eta);
 }
 
-/*
- * How Poisson-like the queue looks to a stream, x: 0 as if its containers alone
- * were in step, infinite as if they came at random. theta compares its mean gap
- * with the time in which the queue forgets. Three regimes in one sum: at low load a
- * container only meets other streams' containers (share); in heavy traffic what lies between
- * two of its own is a bridge; between the two found by simulation (docs/model.md).
- */
-struct mixing_law {
-    double load;        /* rho / (1 - rho) */
-    double noise;       /* 1 + SCV of the service */
-    double jumps, root; /* coefficients for this SCV and variation of gaps */
+/* Sums of what the streams' own containers find less. */
+struct deficit {
+    double by_work, by_number;
 };
 
-static struct mixing_law mixing_law_make(const struct sums *sum)
+/*
+ * Each stream's mixing and weight, and the work that its own containers find
+ * less (left in `wait`); returns the weight of the Poisson limit in the mean.
+ */
+static double mix_streams(const struct mixing *mixing, const struct fast_class *classes, size_t n,
+                          struct fast_share *ret_shares, struct deficit *ret_deficit)
 {
-    double cs = one_service_scv(sum), ca = sum->work2_gap / sum->work2, rho = sum->work;
-    double kept = (ca + cs) / (1 + cs); /* variation that is left in the long run */
-    return (struct mixing_law){
-        .load = rho / (1 - rho),
-        .noise = 1 + cs,
-        .jumps = fmax(0, MIX_JUMPS - MIX_JUMPS_SHARE * cs / (1 + cs) + MIX_JUMPS_GAP * ca +
-                             MIX_JUMPS_SCV * cs),
-        .root = fabs(MIX_ROOT - MIX_ROOT_KEPT * kept + MIX_ROOT_KEPT2 * kept * kept)};
-}
-
-static double mixing(const struct mixing_law *law, const struct fast_class *c,
-                     const struct sums *sum)
-{
-    double share = c->rate * c->service / sum->work, alone = 1 - share;
-    double in_step = c->rate * one_service(sum) / sum->work;
-    double theta = 1 / (law->load * law->load * law->noise * in_step);
-    if (!(share > 0))
-        return INFINITY;
-    if (alone < 1e-12)
-        return 0;
-    return alone / (share + law->load * law->jumps * share +
-                    MIX_BRIDGE / (theta + law->root * sqrt(theta)));
-}
-
-/* Each stream's mixing and weight; returns the weight of the Poisson limit in the mean. */
-static double mix_streams(const struct fast_class *classes, size_t n, const struct sums *sum,
-                          struct fast_share *ret_shares)
-{
-    struct mixing_law law = mixing_law_make(sum);
     double weights = 0, u = 0;
+    struct deficit d = {0, 0};
     for (size_t i = 0; i < n; i++) {
         const struct fast_class *c = &classes[i];
-        double w = c->rate * c->service * c->service * fmax(0, 1 - c->gap_scv);
-        double x = w > 0 ? mixing(&law, c, sum) : 0;
-        weights += c->count * w;
-        u += c->count * w * x / (1 + x);
+        double work = c->count * c->rate * c->service;
+        double w = work * c->service * fmax(0, 1 - c->gap_scv);
+        struct mixing_view view = mixing_look(mixing, c);
+        double x = w > 0 ? view.mixing : 0;
+        weights += w;
+        u += w * x / (1 + x);
+        d.by_work += work * view.less;
+        d.by_number += c->count * c->rate * view.less;
         if (ret_shares)
-            ret_shares[i] = (struct fast_share){.mixing = x, .weight = c->count * w};
+            ret_shares[i] = (struct fast_share){.wait = view.less, .mixing = x, .weight = w};
     }
     for (size_t i = 0; ret_shares && weights > 0 && i < n; i++)
         ret_shares[i].weight /= weights;
+    *ret_deficit = d;
     return weights > 0 ? u / weights : 1;
 }
 
 /*
- * How much less of the work that its own earlier ones left a container finds
- * than a Poisson arrival would, in proportion: all of it at low load (r s^2),
- * what the shortfall of arrivals before it comes to near saturation (s).
- */
-static double evenness(const struct fast_class *c, double rho)
-{
-    double even = 1 - c->gap_scv, share = c->rate * c->service / rho;
-    return even > 0 && share > 0 ? even * c->service * pow(fmin(1, share), 1 - rho) : 0;
-}
-
-/*
- * A stream's own wait: V less that; the average over the work is kept. Turns
+ * A stream's own wait: V less its deficit, scaled so that the average over the work is kept. Turns
  * the queue's mean into the average over containers.
  */
-static void own_waits(const struct fast_class *classes, size_t n, struct fast_queue *queue,
+static void own_waits(const struct deficit *deficit, size_t n, struct fast_queue *queue,
                       struct fast_share *ret_shares)
 {
-    double rho = queue->utilisation, by_work = 0, by_number = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct fast_class *c = &classes[i];
-        double less = evenness(c, rho), number = c->count * c->rate;
-        by_work += number * c->service / rho * less;
-        by_number += number / queue->rate * less;
-        if (ret_shares)
-            ret_shares[i].wait = less;
-    }
+    double by_work = deficit->by_work / queue->utilisation;
     double v = queue->virtual_wait, scale = by_work > 0 ? (v - queue->mean) / by_work : 0;
-    queue->mean = fmax(0, v - scale * by_number);
+    queue->mean = fmax(0, v - scale * deficit->by_number / queue->rate);
     for (size_t i = 0; ret_shares && i < n; i++)
         ret_shares[i].wait = fmax(0, v - scale * ret_shares[i].wait);
 }
@@ -268,7 +183,8 @@ static void no_answer(struct fast_queue *ret, size_t n, struct fast_share *ret_s
 void fast_queue_solve(const struct fast_class *classes, size_t n, struct fast_queue *ret,
                       struct fast_share *ret_shares)
 {
-    struct sums sum = sum_up(classes, n);
+    struct mixing_sums sum;
+    mixing_sum(classes, n, &sum);
     struct fast_queue q = {.utilisation = sum.work,
                            .rate = sum.rate,
                            .stable = sum.work<1, .service = sum.rate> 0 ? sum.work / sum.rate : 0,
@@ -286,11 +202,13 @@ void fast_queue_solve(const struct fast_class *classes, size_t n, struct fast_qu
     if (!sum.poisson)
         lower_wait(&sum, q.decay, &lower);
     q.lower = fmin(q.upper, lower.mean);
-    double u = mix_streams(classes, n, &sum, ret_shares);
+    struct mixing mixing;
+    struct deficit deficit;
+    mixing_init(classes, n, &sum, &mixing);
+    double u = mix_streams(&mixing, classes, n, ret_shares, &deficit);
     q.mean = q.by_work = q.lower + u * (q.upper - q.lower);
     q.virtual_wait = sum.work * q.by_work + residual;
-    if (ret_shares || !q.exponential)
-        own_waits(classes, n, &q, ret_shares);
+    own_waits(&deficit, n, &q, ret_shares);
     *ret = q;
 }
 
@@ -352,8 +270,8 @@ static void tail_of(const struct ends *e, const struct fast_share *shares, size_
     }
 }
 
-static struct ends ends_of(const struct fast_class *classes, size_t n, const struct sums *sum,
-                           const struct fast_queue *queue)
+static struct ends ends_of(const struct fast_class *classes, size_t n,
+                           const struct mixing_sums *sum, const struct fast_queue *queue)
 {
     double rho = sum->work, decay = queue->decay;
     double kept = (sum->work2_gap + sum->work_var) / (sum->work2 + sum->work_var);
@@ -369,22 +287,32 @@ static struct ends ends_of(const struct fast_class *classes, size_t n, const str
     return e;
 }
 
-/*
- * What is left of the service that a random moment meets, in units of its
- * mean service: a uniform part of one picked by its length.
- */
-static void residual_strata(double scv, double values[static STRATA])
+/* The fractional part of (j + 1/2) times this: three rows that fill a cube evenly. */
+static double spread_evenly(int j, double step)
 {
-    double lengths[STRATA], sum = 0, mean = (1 + scv) / 2;
-    strata_service(scv, lengths);
-    for (int j = 0; j < STRATA; j++)
-        sum += lengths[j];
-    double reached = 0, total = 0;
-    for (int j = 0, i = 0; j < STRATA; j++) {
-        double wanted = sum * (j + 0.5) / STRATA;
-        while (i < STRATA - 1 && reached + lengths[i] < wanted)
-            reached += lengths[i++];
-        values[j] = lengths[i] * fmod(0.5 + j * 0.6180339887498949, 1); /* evenly spread */
+    double at = (j + 0.5) * step;
+    return at - floor(at);
+}
+
+/*
+ * What is left of the service that a random moment meets, s: a uniform part
+ * of one that is picked by its length, among the classes by their work.
+ */
+static void residual_strata(const struct fast_class *classes, size_t n,
+                            const struct mixing_sums *sum, double values[static STRATA])
+{
+    double reached = 0, total = 0, mean = (sum->work2 + sum->work_var) / (2 * sum->work);
+    size_t i = 0;
+    for (int j = 0; j < STRATA; j++) {
+        double wanted = sum->work * (j + 0.5) / STRATA, work;
+        while (work = classes[i].rate * classes[i].count * classes[i].service,
+               i + 1 < n && reached + work < wanted) {
+            reached += work;
+            i++;
+        }
+        double s = classes[i].service, scv = classes[i].service_var / (s * s);
+        values[j] = s * strata_by_length(scv, spread_evenly(j, 0.7548776662466927)) *
+                    spread_evenly(j, 0.5698402909980532);
         total += values[j];
     }
     for (int j = 0; j < STRATA; j++)
@@ -394,7 +322,8 @@ static void residual_strata(double scv, double values[static STRATA])
 void fast_queue_tails(const struct fast_class *classes, const struct fast_share *shares, size_t n,
                       const struct fast_queue *queue, struct fast_tails *ret)
 {
-    struct sums sum = sum_up(classes, n);
+    struct mixing_sums sum;
+    mixing_sum(classes, n, &sum);
     double residual[STRATA];
     tail_zero(&ret->by_work);
     tail_zero(&ret->found);
@@ -410,8 +339,8 @@ void fast_queue_tails(const struct fast_class *classes, const struct fast_share 
         tail_scale(&ret->sojourn, sum.work, &ret->found);
         return;
     }
-    residual_strata(one_service_scv(&sum), residual);
-    strata_add(&ret->by_work, one_service(&sum), residual, &ret->found);
+    residual_strata(classes, n, &sum, residual);
+    strata_add(&ret->by_work, 1, residual, &ret->found);
     tail_scale(&ret->found, sum.work, &ret->found);
 }
 

@@ -12,16 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/mixing.h"
 #include "model/tail.h"
-
-/* `count` streams that are alike. */
-struct fast_class {
-    double rate;        /* containers/s of one of them, >= 0 */
-    double count;       /* >= 0 */
-    double gap_scv;     /* squared coefficient of variation of the gaps, 0..1 */
-    double service;     /* mean, s */
-    double service_var; /* s^2 */
-};
 
 struct fast_queue {
     bool stable; /* where false, only utilisation and rate are valid, times INFINITY */

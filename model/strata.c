@@ -90,6 +90,33 @@ static double service_quantile(double scv, double p)
     return gamma_quantile(p, 1 / scv);
 }
 
+/* Both phases' lengths have gamma densities of order 2 then. */
+static double hyper_by_length(double scv, double p)
+{
+    double split = 0.5 * (1 + sqrt((scv - 1) / (scv + 1)));
+    double first = p < 0.5 ? split : 1 - split, part = p < 0.5 ? 2 * p : 2 * p - 1;
+    double low = 0, high = 40;
+    for (int i = 0; i < 40; i++) {
+        double middle = (low + high) / 2;
+        if (1 - (1 + middle) * exp(-middle) < part)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high / (2 * first);
+}
+
+double strata_by_length(double scv, double p)
+{
+    if (scv < 1e-6)
+        return 1;
+    if (scv > 1 + 1e-9)
+        return hyper_by_length(scv, p);
+    double order = 1 / scv + 1;
+    double root = 1 - 1 / (9 * order) + gsl_cdf_ugaussian_Pinv(p) / (3 * sqrt(order));
+    return fmax(0, root * root * root) * (1 + scv);
+}
+
 void strata_service(double scv, double values[static STRATA])
 {
     double sum = 0;
