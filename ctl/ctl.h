@@ -25,6 +25,8 @@ int ctl_detach(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
 int ctl_history(int argc, char **argv);
 int ctl_model(int argc, char **argv);
+int ctl_set(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_unset(int argc, char **argv);
 
 #endif

@@ -12,6 +12,8 @@ static const struct command {
     {"status", "what each VM is promised and gets", "status [VM] [OPTION...]", ctl_status},
     {"history", "what was predicted, measured and decided", "history [OPTION...]", ctl_history},
     {"explain", "why a VM's containers have their size", "explain VM [OPTION...]", ctl_explain},
+    {"set", "fix a VM's sizes by hand", "set VM [rx|tx] SIZE [OPTION...]", ctl_set},
+    {"unset", "leave them to the daemon again", "unset VM [rx|tx] [OPTION...]", ctl_unset},
     {"attach", "give a VM an interface, as a toolstack does", "attach VM|DOMID [OPTION...]",
      ctl_attach},
     {"detach", "take it away again, in order", "detach VM|DOMID [OPTION...]", ctl_detach},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/duration.h"
+#include "ctl/ask.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
@@ -18,8 +19,6 @@
 #include "ctl/text.h"
 
 #define MICRO 1e-6
-/* Seconds that the daemon may take for each step of an answer. */
-#define PATIENCE 5.0
 #define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
 
 static const struct writer_column daemon_columns[] = {
@@ -56,6 +55,7 @@ static const struct writer_column interface_columns[] = {
     {"promise_s", NULL},
     {"percentile", NULL},
     {"scope", NULL},
+    {"objective", NULL},
     {"predicted_s", "PREDICTED"},
     {"measured_s", "MEASURED"},
     {"expected_s", NULL},
@@ -77,6 +77,7 @@ static const struct writer_column direction_columns[] = {
     {"rate_error", NULL},
     {"packets", "SIZE"},
     {"timeout_s", "TIMEOUT"},
+    {"fixed", "FIXED"},
     {"packets_per_container", "FILLED"},
     {"predicted_s", "PREDICTED"},
     {"measured_s", "MEASURED"},
@@ -220,6 +221,7 @@ static void interface_write(struct writer *writer, const json_t *interface)
     state_write(writer, client_text(interface, "state"));
     text_write(writer, interface, "sizing");
     promise_write(writer, json_object_get(interface, "promise"));
+    text_write(writer, interface, "objective");
     writer_duration(writer, MICRO * client_number(interface, "predicted_us"));
     writer_duration(writer, MICRO * client_number(interface, "measured_us"));
     writer_duration(writer, MICRO * client_number(interface, "expected_us"));
@@ -256,6 +258,7 @@ static void direction_write(struct writer *writer, const json_t *interface, cons
     writer_rate(writer, client_number(lane, "rate_error"));
     count_write(writer, lane, "packets");
     writer_duration(writer, MICRO * client_number(lane, "timeout_us"));
+    text_write(writer, lane, "fixed");
     writer_number(writer, client_number(lane, "packets_per_container"));
     writer_duration(writer, MICRO * client_number(lane, "predicted.total_us"));
     writer_duration(writer, MICRO * client_number(lane, "measured.total_us"));
@@ -304,27 +307,16 @@ struct status_request {
     bool json;
 };
 
-/* The answer, or NULL and a message. */
 static json_t *status_ask(const struct status_request *request)
 {
-    char refusal[256];
-    json_t *answer;
-    int error = client_ask_status(request->control, request->vm, PATIENCE, &answer, refusal,
-                                  sizeof(refusal));
+    json_t *question = json_pack("{s:s}", "request", "status");
 
-    if (!error)
-        return answer;
-    if (error == -ENOENT || error == -ECONNREFUSED)
-        ctl_error("%s: xenaggd does not answer there; does it run (systemctl status xenaggd)? "
-                  "--control names another place",
-                  request->control);
-    else if (error == -EREMOTEIO)
-        ctl_error("%s: xenaggd refuses: %s", request->control, refusal);
-    else if (error == -EPROTO)
-        ctl_error("%s: what answers there is not xenaggd", request->control);
-    else
-        ctl_error("%s: %s", request->control, strerror(-error));
-    return NULL;
+    if (request->vm && json_object_set_new(question, "vm", json_string(request->vm))) {
+        ctl_error("'%s' is no name of a VM: not UTF-8", request->vm);
+        json_decref(question);
+        return NULL;
+    }
+    return ask_daemon(request->control, question);
 }
 
 static int status_once(const struct status_request *request, struct writer *writer)

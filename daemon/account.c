@@ -78,14 +78,33 @@ static void report_verdict(struct track *track, const struct segment_interface *
     ret->window_containers = result.containers;
 }
 
+/* Whether the operator fixed a size, or another one, or freed it. */
+static bool fixed_changed(const struct guest_report *before, const struct config_policy *now)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        const struct lane_size *was = &before->lanes[d].wanted, *is = &now->fixed_size[d];
+        if (before->fixed[d] != now->fixed[d])
+            return true;
+        if (now->fixed[d] &&
+            (was->packets != is->packets || fabs(was->timeout - is->timeout) >= 1e-6))
+            return true;
+    }
+    return false;
+}
+
 void account_past(struct track *track, const struct segment_interface *delta)
 {
     struct guest_report *ret = &track->report;
+    bool changed = fixed_changed(ret, &track->policy);
 
     *ret = (struct guest_report){
+        .changed = changed,
+        .fixed = {track->policy.fixed[DIRECTION_RX], track->policy.fixed[DIRECTION_TX]},
         .interface = track->interface,
         .worker = track->worker,
         .seconds = track->seconds,
+        .basis = {.objective = track->policy.objective,
+                  .utilisation_max = track->policy.utilisation_max},
         .promise = track->policy.promise,
         .limits = track->policy.limits,
         .predicted = track->expects ? track->expected_promise : NAN,
@@ -140,7 +159,7 @@ void account_decision(struct track *track, const struct group *group, size_t i)
     ret->sizing = group->sizings[i].reason;
     if (track->attainable && ret->sizing == SIZING_UNATTAINABLE)
         ret->sizing = SIZING_PROMISE; /* all but the margin is kept */
-    ret->changed =
+    ret->changed |=
         track->move != MOVE_NONE || track->before != track->state || track->promise_changed;
     reason_decided(track, &group->forecasts[i], &group->forecast, ret->reason, sizeof(ret->reason));
 }
@@ -166,6 +185,6 @@ void account_stale(struct track *track, double now)
     ret->least = NAN;
     ret->state = track->state;
     ret->sizing = fixed ? SIZING_FIXED : SIZING_SILENT;
-    ret->changed = track->before != track->state || track->promise_changed;
+    ret->changed |= track->before != track->state || track->promise_changed;
     reason_stale(track, now, ret->reason, sizeof(ret->reason));
 }

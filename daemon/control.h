@@ -16,7 +16,7 @@
 
 /*
  * Answers one request: a new reference to the answer, or NULL and *ret_error
- * (static text) saying why not.
+ * saying why not (text that lasts until the next request).
  */
 typedef json_t *control_answer(void *context, const char *request, const json_t *arguments,
                                const char **ret_error);

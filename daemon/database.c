@@ -509,7 +509,7 @@ static int verdict_write(struct database *database, int64_t id, double time,
 /* How a direction's size is fixed; NULL: it is not. */
 static const char *fixed_how(const struct guest_report *guest, enum direction d)
 {
-    if (!guest->basis.load.fixed[d])
+    if (!guest->fixed[d])
         return NULL;
     return guest->by_hand[d] ? "hand" : "configuration";
 }

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/by_hand.h"
 #include "daemon/control.h"
 #include "daemon/controller.h"
 #include "daemon/history.h"
@@ -35,8 +36,10 @@ struct loop {
     struct controller *controller;
     struct history *history;
     struct control *control;
-    char store_error[64];    /* empty: it answers */
-    char segment_error[128]; /* empty: measurements are coming in */
+    char store_error[64];                /* empty: it answers */
+    char segment_error[128];             /* empty: measurements are coming in */
+    struct keeper_guests by_hand_guests; /* of the last request */
+    char refusal[BY_HAND_REFUSAL];
     struct tick_report report;
     bool reported;
     struct controller_guest *inputs;
@@ -329,14 +332,58 @@ static json_t *status_answer(struct loop *loop, const json_t *arguments, const c
     return answer;
 }
 
+static void by_hand_note(struct loop *loop, const json_t *sizes)
+{
+    const json_t *size;
+    size_t i;
+
+    json_array_foreach(sizes, i, size)
+    {
+        char text[160] = "free";
+        json_int_t packets = json_integer_value(json_object_get(size, "packets"));
+        if (packets > 0)
+            snprintf(text, sizeof(text), "%lld packets, %.0f us", packets,
+                     json_number_value(json_object_get(size, "timeout_us")));
+        const char *name = json_string_value(json_object_get(size, "name"));
+        const char *direction = json_string_value(json_object_get(size, "direction"));
+        log_line(LOG_NOTICE, "by-hand", "%s, %s: %s", name, direction, text);
+        history_event(loop->history, epoch_now(), "by-hand", "%s, %s: %s", name, direction, text);
+    }
+}
+
+static json_t *by_hand_answer(struct loop *loop, const json_t *arguments, bool set,
+                              const char **ret_error)
+{
+    struct by_hand by_hand = {
+        .keeper = loop->keeper,
+        .config = loop->config,
+        .guests = &loop->by_hand_guests,
+        .report = loop->reported ? &loop->report : NULL,
+        .store_error = loop->store_error[0] ? loop->store_error : NULL,
+        .interval = settings(loop)->interval,
+    };
+
+    *ret_error = loop->refusal;
+    if (keeper_guests(loop->keeper, &loop->by_hand_guests)) {
+        *ret_error = "no memory";
+        return NULL;
+    }
+    json_t *answer = set ? by_hand_set(&by_hand, arguments, loop->refusal)
+                         : by_hand_unset(&by_hand, arguments, loop->refusal);
+    by_hand_note(loop, json_object_get(answer, "sizes"));
+    return answer;
+}
+
 static json_t *on_request(void *context, const char *request, const json_t *arguments,
                           const char **ret_error)
 {
     if (strcmp(request, "status") == 0)
         return status_answer(context, arguments, ret_error);
+    if (strcmp(request, "set") == 0 || strcmp(request, "unset") == 0)
+        return by_hand_answer(context, arguments, strcmp(request, "set") == 0, ret_error);
     if (strcmp(request, "version") == 0)
         return status_version();
-    *ret_error = "unknown request (there are status, version)";
+    *ret_error = "unknown request (there are status, set, unset, version)";
     return NULL;
 }
 
@@ -488,6 +535,7 @@ void loop_destroy(struct loop *loop)
         event_base_free(loop->base);
     history_stop(loop->history);
     free(loop->guests.list);
+    free(loop->by_hand_guests.list);
     sampler_destroy(loop->sampler);
     controller_destroy(loop->controller);
     config_free(loop->config);

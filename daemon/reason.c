@@ -119,7 +119,7 @@ static void say_sizing(struct sentence *sentence, const struct track *track,
         say(sentence, "silent: a first packet shall not wait");
         return;
     case SIZING_FIXED:
-        say(sentence, "sizes are fixed in the configuration");
+        say(sentence, "sizes are fixed");
         return;
     default:
         say(sentence, "the largest size that keeps ");
@@ -156,7 +156,7 @@ void reason_decided(const struct track *track, const struct guest_forecast *fore
         return;
     }
     if (track->state == TUNING_FIXED) {
-        say(&sentence, "sizes are fixed in the configuration: ");
+        say(&sentence, "sizes are fixed: ");
         say_duration(&sentence, track->expected_promise);
         say(&sentence, " expected");
     } else if (track->state == TUNING_UNATTAINABLE) {
@@ -184,5 +184,5 @@ void reason_stale(const struct track *track, double now, char *ret, size_t size)
         say(&sentence, ": the last sizes stay");
     }
     if (track->state == TUNING_FIXED)
-        say(&sentence, "; sizes are fixed in the configuration");
+        say(&sentence, "; sizes are fixed");
 }

@@ -77,7 +77,8 @@ struct guest_report {
     struct guest_basis basis;
     struct promise promise;
     struct size_limits limits;
-    bool by_hand[DIRECTION_COUNT]; /* the size was fixed by hand, not by the configuration */
+    bool fixed[DIRECTION_COUNT];   /* the size is the operator's ... */
+    bool by_hand[DIRECTION_COUNT]; /* ... by hand, not by the configuration */
 
     /* What the promise's scope and percentile come to. */
     double predicted; /* for the tick that ends now, made at the one before */

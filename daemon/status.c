@@ -117,6 +117,10 @@ static json_t *lane_json(const struct guest_report *guest, enum direction d)
     json_object_set_new(object, "dispersion", number(lane->dispersion));
     size_set(object, &lane->wanted);
     json_object_set_new(object, "bytes", number(guest->limits.bytes_max));
+    json_object_set_new(object, "fixed",
+                        text(!guest->fixed[d]    ? NULL
+                             : guest->by_hand[d] ? "hand"
+                                                 : "configuration"));
     size_set(in_force, &lane->in_force);
     json_object_set_new(object, "in_force", in_force);
     json_object_set_new(object, "seconds", number(guest->seconds));
@@ -149,6 +153,7 @@ static json_t *interface_json(const struct guest_report *guest)
     json_object_set_new(object, "sizing", text(sizing_reason_name(guest->sizing)));
     json_object_set_new(object, "reason", text(guest->reason));
     json_object_set_new(object, "promise", promise_json(&guest->promise));
+    json_object_set_new(object, "objective", text(objective_name(guest->basis.objective)));
     set_us(object, "predicted_us", guest->predicted);
     set_us(object, "measured_us", guest->measured);
     set_us(object, "expected_us", guest->expected);

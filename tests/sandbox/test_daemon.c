@@ -367,6 +367,60 @@ static bool ticks_reach(void *context)
     return ticks_of(wish->world) >= wish->ticks;
 }
 
+/* "" where it was done, else why it was refused. */
+static const char *ask_by_hand(struct world *world, const char *what, const char *vm, int packets,
+                               double timeout_us)
+{
+    static char refusal[256];
+    char path[WORLD_PATH];
+    json_t *answer, *request = json_pack("{s:s, s:s}", "request", what, "vm", vm);
+
+    if (packets)
+        json_object_set_new(request, "packets", json_integer(packets));
+    if (timeout_us > 0)
+        json_object_set_new(request, "timeout_us", json_real(timeout_us));
+    int error = client_ask(world_control(world, path), request, WORLD_PATIENCE, &answer, refusal,
+                           sizeof(refusal));
+    if (error)
+        assert_int_equal(error, -EREMOTEIO);
+    else
+        json_decref(answer);
+    return error ? refusal : "";
+}
+
+static void sizes_fixed_by_hand_stay(void **state)
+{
+    struct world *world = *state;
+    struct world_guest *guest = fixture_guest(world, 78, "held", 0);
+    struct traffic *traffic = fixture_traffic(world, guest, 4000);
+
+    promise(world, "20ms");
+    assert_int_equal(world_start_daemon(world, INTERVAL), 0);
+    await_size(world, guest, 30, 65535);
+    assert_non_null(strstr(ask_by_hand(world, "set", "nobody", 5, 0), "no VM is called 'nobody'"));
+    assert_non_null(strstr(ask_by_hand(world, "set", "held", 1025, 0), "1 to 1024"));
+    assert_non_null(strstr(ask_by_hand(world, "set", "held", 5, 20000), "10.0us to 10.0ms"));
+    assert_string_equal(ask_by_hand(world, "set", "held", 5, 900), "");
+    await_size(world, guest, 5, 5);
+    await_text(world, "held", "state", "fixed");
+    await_text(world, "held", "rx.fixed", "hand");
+    assert_string_equal(fixture_key(world, guest, "tx-fixed"), "5 900");
+    assert_string_equal(fixture_key(world, guest, "tx-container-timeout-us"), "900");
+
+    assert_int_equal(world_stop_daemon(world, true), 0);
+    assert_int_equal(world_start_daemon(world, INTERVAL), 0);
+    await_text(world, "held", "tx.fixed", "hand");
+    await_size(world, guest, 5, 5);
+    assert_string_equal(ask_by_hand(world, "unset", "held", 0, 0), "");
+    await_size(world, guest, 30, 65535);
+    await_text(world, "held", "state", "ok");
+    assert_string_equal(fixture_key(world, guest, "tx-fixed"), "");
+    fixture_all_arrived(world, traffic);
+    traffic_free(traffic);
+    assert_int_equal(world_stop_daemon(world, false), 0);
+    assert_int_equal(world_shut_down(world, guest), 0);
+}
+
 /* A xenstored that is stopped, not gone: libxenstore would wait for it for ever. */
 static void a_store_that_hangs_holds_up_nothing(void **state)
 {
@@ -405,6 +459,7 @@ int main(void)
         cmocka_unit_test(guests_are_found_and_forgotten),
         cmocka_unit_test(a_restarted_backend_is_found_again),
         cmocka_unit_test(a_restarted_store_gets_the_sizes_again),
+        cmocka_unit_test(sizes_fixed_by_hand_stay),
         cmocka_unit_test(a_store_that_hangs_holds_up_nothing),
     };
     int status = fixture_possible();

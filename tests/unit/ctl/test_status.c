@@ -109,7 +109,8 @@ static void test_people(void **state)
     assert_non_null(strstr(said.out, "0.1.0       1234"));
     assert_non_null(strstr(said.out, "we\\x1b[2Jb   0  unattainable  100us p99, one-way"));
     assert_non_null(strstr(said.out, "no    25.0%       40  12.0%\n"));
-    assert_non_null(strstr(said.out, "rx   41.2k/s    64    200us    58.5      123us     130us"));
+    assert_non_null(
+        strstr(said.out, "rx   41.2k/s    64    200us      -    58.5      123us     130us"));
     assert_non_null(strstr(said.out, "trouble with the configuration file"));
     assert_non_null(strstr(said.out, "trouble with the history: disk full\n"));
     assert_non_null(strstr(said.out, "7 ticks are missing in the history\n"));
@@ -254,6 +255,72 @@ static void test_no_daemon(void **state)
     assert_non_null(strstr(said.out, "xenaggd does not answer there"));
 }
 
+static const char fixed_answer[] =
+    "{\"ok\":true,\"sizes\":[{\"name\":\"web\",\"domid\":3,\"handle\":0,\"direction\":\"rx\","
+    "\"packets\":64,\"timeout_us\":200.0}],\"within_s\":1.0,\"store_error\":\"not connected\"}\n";
+static const char freed_answer[] =
+    "{\"ok\":true,\"sizes\":[{\"name\":\"web\",\"domid\":3,\"handle\":0,\"direction\":\"tx\","
+    "\"packets\":null,\"timeout_us\":null}],\"within_s\":1.0,\"store_error\":null}\n";
+
+static void test_set(void **state)
+{
+    (void)state;
+    struct said said;
+
+    fake.says[0] = fixed_answer;
+    program_run(fake.folder, &said,
+                PROGRAM_WORDS("set", "web", "rx", "64", "--timeout", "200us", "--handle", "0",
+                              "--control", fake.path));
+    assert_int_equal(said.status, CTL_OK);
+    assert_string_equal(fake.heard,
+                        "{\"request\":\"set\",\"vm\":\"web\",\"direction\":\"rx\",\"handle\":0,"
+                        "\"packets\":64,\"timeout_us\":200.0}\n");
+    assert_non_null(strstr(said.out, "web   0  rx     64    200us"));
+    assert_non_null(strstr(said.out, "would forget it"));
+    json_t *json = program_json(
+        fake.folder, PROGRAM_WORDS("set", "web", "64", "--json", "--control", fake.path));
+    assert_string_equal(fake.heard, "{\"request\":\"set\",\"vm\":\"web\",\"packets\":64}\n");
+    const json_t *size = json_array_get(json_object_get(json, "sizes"), 0);
+    assert_true(json_number_value(json_object_get(size, "timeout_s")) == 200e-6);
+    json_decref(json);
+}
+
+static void test_unset(void **state)
+{
+    (void)state;
+    struct said said;
+
+    fake.says[0] = freed_answer;
+    program_run(fake.folder, &said, PROGRAM_WORDS("unset", "web", "tx", "--control", fake.path));
+    assert_int_equal(said.status, CTL_OK);
+    assert_string_equal(fake.heard,
+                        "{\"request\":\"unset\",\"vm\":\"web\",\"direction\":\"tx\"}\n");
+    assert_non_null(strstr(said.out, "the daemon sizes it"));
+    fake.says[0] = "{\"ok\":false,\"error\":\"no VM is called 'web'\"}\n";
+    program_run(fake.folder, &said, PROGRAM_WORDS("unset", "web", "--control", fake.path));
+    assert_int_equal(said.status, CTL_FAILED);
+    assert_non_null(strstr(said.out, "no VM is called 'web'"));
+}
+
+static void test_set_mistakes(void **state)
+{
+    static const char *const bad[][4] = {{"set", "web", NULL},
+                                         {"set", "web", "0", NULL},
+                                         {"set", "web", "65536"},
+                                         {"set", "web", "up", "3"},
+                                         {"set", "web", "rx", "64us"},
+                                         {"unset", "web", "both"},
+                                         {"unset", NULL}};
+    struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *words[6] = {bad[i][0], bad[i][1], bad[i][2], bad[i][3]};
+        program_run(fake.folder, &said, words);
+        assert_int_equal(said.status, CTL_USAGE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +334,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, daemon_start, daemon_stop),
         cmocka_unit_test_setup_teardown(test_not_a_daemon, daemon_start, daemon_stop),
         cmocka_unit_test_setup_teardown(test_no_daemon, daemon_start, daemon_stop),
+        cmocka_unit_test_setup_teardown(test_set, daemon_start, daemon_stop),
+        cmocka_unit_test_setup_teardown(test_unset, daemon_start, daemon_stop),
+        cmocka_unit_test_setup_teardown(test_set_mistakes, daemon_start, daemon_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,7 +199,7 @@ static void what_the_model_was_given_is_found_again(void **state)
 
     open_database(bench);
     basis_fill(&bench->guests[0].basis);
-    bench->guests[0].by_hand[DIRECTION_RX] = true;
+    bench->guests[0].fixed[DIRECTION_RX] = bench->guests[0].by_hand[DIRECTION_RX] = true;
     bench->guests[0].worker = 3;
     bench->worker.costs.scv = 0.75;
     tick_write(bench, NOW);
