@@ -14,7 +14,7 @@
 
 #include "model/closing.h"
 
-#define BURST_KINDS 25
+#define BURST_KINDS 13
 #define BURST_GAPS 64
 
 /* Containers of about `packets` packets: exactly so where there are few sizes. */

@@ -7,15 +7,17 @@
 #include "model/bursts.h"
 
 #define CELLS FORWARDER_CELLS
+#define STEPS (BURST_KINDS + 10)
 /* How often the ages of open containers are put right. */
-#define ROUNDS 3
+#define ROUNDS 2
+/* ... as long as this share of the bursts leaves such behind. */
+#define OLD_MATTERS 0.01
 /* An alignment that fewer than this many bursts have is none. */
 #define FEW 1e-15
 
 /* A burst as the packer counts it: what of it is sent on, and the guest's own before it. */
 struct step {
     double share, packets;
-    double sooner; /* s by which its reading begins sooner than an average burst's */
     bool full;
 };
 
@@ -24,17 +26,20 @@ struct chain {
     const struct forwarder_load *load;
     const struct end_costs *costs;
     double size, timeout, width;
+    double per_size, per_width; /* their inverses */
     int cells;
     struct bursts bursts;
-    struct step steps[3 * BURST_KINDS];
+    struct step steps[STEPS];
     int n;
     double sent;      /* packets of a burst, mean */
-    double sooner[2]; /* mean over short and over full bursts */
     double share[2];  /* of short and of full bursts */
+    double sooner[2]; /* s by which their reading begins sooner than an average burst's */
     double at[CELLS]; /* stationary */
     /* Of the open containers that an earlier burst than the last one opened: their share, and
        for how long they had been open when the last one's reading began, s. */
     double old[CELLS], age[CELLS];
+    /* P(what cell j left behind times out before the next, short or full, burst is read). */
+    double expires[CELLS][2];
     /* s from the last burst's reading on until what is left behind is closed: mean, square. */
     double wait[CELLS], wait2[CELLS];
     double moves[CELLS][CELLS];
@@ -54,8 +59,8 @@ struct landing {
  */
 static struct landing land(const struct chain *c, double packets)
 {
-    struct landing to = {.closes = floor(packets / c->size + 1e-9)};
-    double left = fmax(0, packets - to.closes * c->size), at = left / c->width;
+    struct landing to = {.closes = (double)(int)(packets * c->per_size + 1e-9)};
+    double left = fmax(0, packets - to.closes * c->size), at = left * c->per_width;
     if (left < 1e-6 * c->size)
         return to;
     to.cell = (int)(at + 1e-9);
@@ -108,17 +113,17 @@ static double gap_tail(const struct chain *c, bool full, double x)
     return sum;
 }
 
-/* P(the container left open in cell j has timed out when the burst is there). */
-static double expires(const struct chain *c, int j, const struct step *step)
+static void expiries(struct chain *c)
 {
-    double old = c->old[j], sum = 0;
-    if (j == 0)
-        return 0;
-    if (old < 1)
-        sum += (1 - old) * gap_tail(c, step->full, deadline(c, j, false) + step->sooner);
-    if (old > 0)
-        sum += old * gap_tail(c, step->full, deadline(c, j, true) + step->sooner);
-    return sum;
+    for (int j = 1; j < c->cells; j++)
+        for (int full = 0; full < 2; full++) {
+            double old = c->old[j], sooner = c->sooner[full], sum = 0;
+            if (c->share[full] > 0 && old < 1)
+                sum += (1 - old) * gap_tail(c, full, deadline(c, j, false) + sooner);
+            if (c->share[full] > 0 && old > 0)
+                sum += old * gap_tail(c, full, deadline(c, j, true) + sooner);
+            c->expires[j][full] = sum;
+        }
 }
 
 /* E[min(time to the next burst's reading, time of closing)], and its square. */
@@ -142,13 +147,10 @@ static double within(const struct chain *c, int j, bool full, double *ret_square
 
 static void step_add(struct chain *c, double share, double packets, const struct burst_kind *kind)
 {
-    const struct closing_law *law = c->load->arrivals;
-    double more = kind->packets - law->packets;
-    c->steps[c->n++] =
-        (struct step){.share = share,
-                      .packets = packets,
-                      .sooner = -more * (c->load->publish_packet + c->costs->unload_packet),
-                      .full = kind->full};
+    double more = kind->packets - c->load->arrivals->packets;
+    c->steps[c->n++] = (struct step){share, packets, kind->full};
+    c->share[kind->full] += share;
+    c->sooner[kind->full] -= share * more * (c->load->publish_packet + c->costs->unload_packet);
 }
 
 /* Each burst is thinned by those that stay, and joined by the guest's own. */
@@ -161,7 +163,8 @@ static void steps_make(struct chain *c)
         const struct burst_kind *kind = &c->bursts.kinds[i];
         double mean = kind->packets * load->share + own;
         double var = kind->packets * load->share * (1 - load->share) + own;
-        if (var > 1e-9) { /* three points with the same two moments */
+        if (var > 1e-9 &&
+            (kind->full || c->bursts.n < 5)) { /* three points with the same two moments */
             double apart = fmin(mean, sqrt(3 * var));
             step_add(c, kind->share / 6, mean - apart, kind);
             step_add(c, kind->share / 6, mean + apart, kind);
@@ -170,27 +173,28 @@ static void steps_make(struct chain *c)
             step_add(c, kind->share, mean, kind);
         }
     }
-    for (int i = 0; i < c->n; i++) {
-        c->share[c->steps[i].full] += c->steps[i].share;
-        c->sooner[c->steps[i].full] += c->steps[i].share * c->steps[i].sooner;
-    }
     for (int full = 0; full < 2; full++)
         c->sooner[full] /= c->share[full] > 0 ? c->share[full] : 1;
 }
 
 static void moves_make(struct chain *c)
 {
+    double anew[2][CELLS] = {0};
     memset(c->moves, 0, sizeof(c->moves));
+    for (int i = 0; i < c->n; i++) {
+        struct landing to = land(c, c->steps[i].packets);
+        add_to_cells(anew[c->steps[i].full], &to, c->steps[i].share);
+    }
     for (int j = 0; j < c->cells; j++) {
+        const double *expires = c->expires[j];
         for (int i = 0; i < c->n; i++) {
             const struct step *step = &c->steps[i];
-            double timed_out = expires(c, j, step);
-            struct landing on = land(c, j * c->width + step->packets);
-            struct landing anew = land(c, step->packets);
-            add_to_cells(c->moves[j], &on, step->share * (1 - timed_out));
-            if (timed_out > 0)
-                add_to_cells(c->moves[j], &anew, step->share * timed_out);
+            struct landing to = land(c, j * c->width + step->packets);
+            if (expires[step->full] < 1)
+                add_to_cells(c->moves[j], &to, step->share * (1 - expires[step->full]));
         }
+        for (int i = 0; i < c->cells; i++)
+            c->moves[j][i] += expires[0] * anew[0][i] + expires[1] * anew[1][i];
         c->moves[j][0] += 1 / FORWARDER_PATIENCE;
     }
 }
@@ -234,37 +238,41 @@ static double gap_in_time(const struct chain *c, int j, bool full, bool old)
 }
 
 /* What is opened by one burst and not filled by the next becomes old. */
-static void grow_old(const struct chain *c, int j, const struct step *step, double old[CELLS],
-                     double age[CELLS])
+static void grow_old(const struct chain *c, int j, double old[CELLS], double age[CELLS])
 {
-    struct landing to = land(c, j * c->width + step->packets);
-    double stays = c->at[j] * step->share * (1 - expires(c, j, step));
-    if (to.closes > 0 || !(stays > FEW))
-        return;
-    double opened = c->timeout - deadline(c, j, false), share = c->old[j], mean = 0;
-    if (share < 1)
-        mean += (1 - share) * (opened + gap_in_time(c, j, step->full, false));
-    if (share > 0)
-        mean += share * (c->age[j] + gap_in_time(c, j, step->full, true));
-    add_to_cells(old, &to, stays);
-    add_to_cells(age, &to, stays * mean);
+    double opened = c->timeout - deadline(c, j, false), share = c->old[j], mean[2] = {0};
+    for (int full = 0; full < 2; full++) {
+        if (c->share[full] > 0 && share < 1)
+            mean[full] += (1 - share) * (opened + gap_in_time(c, j, full, false));
+        if (c->share[full] > 0 && share > 0)
+            mean[full] += share * (c->age[j] + gap_in_time(c, j, full, true));
+    }
+    for (int i = 0; i < c->n; i++) {
+        const struct step *step = &c->steps[i];
+        struct landing to = land(c, j * c->width + step->packets);
+        double stays = c->at[j] * step->share * (1 - c->expires[j][step->full]);
+        if (to.closes > 0 || !(stays > FEW))
+            continue;
+        add_to_cells(old, &to, stays);
+        add_to_cells(age, &to, stays * mean[step->full]);
+    }
 }
 
-/* False where there are none that an earlier burst opened. */
-static bool ages(struct chain *c)
+/* Returns the share of all bursts that leave an old container behind. */
+static double ages(struct chain *c)
 {
-    double old[CELLS] = {0}, age[CELLS] = {0};
-    bool any = false;
+    double old[CELLS] = {0}, age[CELLS] = {0}, sum = 0, least = c->size;
+    for (int i = 0; i < c->n; i++)
+        least = fmin(least, c->steps[i].packets);
     for (int j = 1; j < c->cells; j++)
-        for (int i = 0; i < c->n; i++)
-            if (j * c->width + c->steps[i].packets < c->size * (1 - 1e-9))
-                grow_old(c, j, &c->steps[i], old, age);
+        if (j * c->width + least < c->size * (1 - 1e-9) && c->at[j] > FEW)
+            grow_old(c, j, old, age);
     for (int j = 1; j < c->cells; j++) {
         c->old[j] = c->at[j] > FEW ? fmin(1, old[j] / c->at[j]) : 0;
         c->age[j] = old[j] > FEW ? age[j] / old[j] : 0;
-        any |= c->old[j] > 1e-9;
+        sum += old[j];
     }
-    return any;
+    return sum;
 }
 
 /* What may happen at the next burst to what cell j has left behind: sums over the steps. */
@@ -284,7 +292,7 @@ static void look_ahead(const struct chain *c, int j, struct ahead *ret)
     for (int i = 0; i < c->n; i++) {
         const struct step *step = &c->steps[i];
         struct landing to = land(c, j * c->width + step->packets);
-        double here = gap[step->full], stays = step->share * (1 - expires(c, j, step));
+        double here = gap[step->full], stays = step->share * (1 - c->expires[j][step->full]);
         ret->gap += step->share * here;
         ret->gap2 += step->share * gap2[step->full];
         if (to.closes > 0) {
@@ -323,21 +331,20 @@ static void waits(struct chain *c)
 /* Sums over bursts. */
 struct sums {
     double closed, closed2, expired;     /* containers, the square of how many, those timed out */
-    double packets2, packets3;           /* of closed containers, per burst: sizes squared, cubed */
+    double packets2;                     /* sizes of closed containers, squared */
     double port, fill;                   /* s, over the packets */
     double starts[FORWARDER_PLACES + 1]; /* packets left behind: from this place on */
     double wait[FORWARDER_PLACES + 1], wait2[FORWARDER_PLACES + 1];
 };
 
-static void sum_containers(const struct chain *c, double weight, double expired, double closes,
+static void sum_containers(const struct chain *c, double weight, bool expired, double closes,
                            struct sums *sums)
 {
-    double all = closes + (expired > 0), k = c->size;
+    double all = closes + expired;
     sums->closed += weight * all;
     sums->closed2 += weight * all * all;
-    sums->expired += weight * (expired > 0);
-    sums->packets2 += weight * (expired * expired + closes * k * k);
-    sums->packets3 += weight * (expired * expired * expired + closes * k * k * k);
+    sums->expired += weight * expired;
+    sums->packets2 += weight * closes * c->size * c->size;
 }
 
 /* The packets of a burst that comes to `before` others and leads to `to`. */
@@ -367,22 +374,29 @@ static void sum_packets(const struct chain *c, double weight, double before,
 
 static void sum_up(const struct chain *c, struct sums *ret)
 {
+    double first[STEPS] = {0}, anew[STEPS] = {0}; /* nothing was left behind, or timed out */
     *ret = (struct sums){0};
-    for (int j = 0; j < c->cells; j++) {
+    for (int i = 0; i < c->n; i++)
+        first[i] = c->at[0] * c->steps[i].share;
+    for (int j = 1; j < c->cells; j++) {
         double before = j * c->width;
         for (int i = 0; i < c->n; i++) {
             const struct step *step = &c->steps[i];
-            double weight = c->at[j] * step->share, timed_out = expires(c, j, step);
-            struct landing on = land(c, before + step->packets), anew = land(c, step->packets);
-            if (!(weight > FEW))
+            double weight = c->at[j] * step->share, expires = c->expires[j][step->full];
+            anew[i] += weight * expires;
+            ret->packets2 += weight * expires * before * before;
+            if (!(weight * (1 - expires) > FEW))
                 continue;
-            sum_containers(c, weight * (1 - timed_out), 0, on.closes, ret);
-            sum_packets(c, weight * (1 - timed_out), before, step, &on, ret);
-            if (!(timed_out > 0))
-                continue;
-            sum_containers(c, weight * timed_out, before, anew.closes, ret);
-            sum_packets(c, weight * timed_out, 0, step, &anew, ret);
+            struct landing to = land(c, before + step->packets);
+            sum_containers(c, weight * (1 - expires), false, to.closes, ret);
+            sum_packets(c, weight * (1 - expires), before, step, &to, ret);
         }
+    }
+    for (int i = 0; i < c->n; i++) {
+        struct landing to = land(c, c->steps[i].packets);
+        sum_containers(c, first[i], false, to.closes, ret);
+        sum_containers(c, anew[i], true, to.closes, ret);
+        sum_packets(c, first[i] + anew[i], 0, &c->steps[i], &to, ret);
     }
 }
 
@@ -467,14 +481,18 @@ void forwarder_solve(const struct forwarder_load *load, const struct end_costs *
     }
     c.cells = (int)fmin(size, CELLS);
     c.width = c.size / c.cells;
+    c.per_size = 1 / c.size;
+    c.per_width = 1 / c.width;
     bursts_init(&c.bursts, load->arrivals);
     steps_make(&c);
     for (int i = 0; i < ROUNDS; i++) {
+        expiries(&c);
         moves_make(&c);
         stationary(&c);
-        if (!ages(&c))
+        if (ages(&c) < OLD_MATTERS)
             break;
     }
+    expiries(&c);
     waits(&c);
     summarise(&c, ret);
 }
