@@ -330,11 +330,12 @@ static void waits(struct chain *c)
 
 /* Sums over bursts. */
 struct sums {
-    double closed, closed2, expired;     /* containers, the square of how many, those timed out */
-    double packets2;                     /* sizes of closed containers, squared */
-    double port, fill;                   /* s, over the packets */
-    double starts[FORWARDER_PLACES + 1]; /* packets left behind: from this place on */
-    double wait[FORWARDER_PLACES + 1], wait2[FORWARDER_PLACES + 1];
+    double closed, closed2, expired; /* containers, the square of how many, those timed out */
+    double packets2;                 /* sizes of closed containers, squared */
+    double port, fill;               /* s, over the packets */
+    struct {
+        double left, wait, wait2; /* packets left behind from this place on, sums of their waits */
+    } places[2][FORWARDER_PLACES];
 };
 
 static void sum_containers(const struct chain *c, double weight, bool expired, double closes,
@@ -366,9 +367,9 @@ static void sum_packets(const struct chain *c, double weight, double before,
                             fmax(0, left * wait - at_read));
     int place = (int)ceil(FORWARDER_PLACES * (1 - left / n) - 0.5);
     if (place < FORWARDER_PLACES && left > 0) {
-        sums->starts[place] += weight * n;
-        sums->wait[place] += weight * n * wait;
-        sums->wait2[place] += weight * n * at_cell(c->wait2, to);
+        sums->places[step->full][place].left += weight * n;
+        sums->places[step->full][place].wait += weight * n * wait;
+        sums->places[step->full][place].wait2 += weight * n * at_cell(c->wait2, to);
     }
 }
 
@@ -400,16 +401,17 @@ static void sum_up(const struct chain *c, struct sums *ret)
     }
 }
 
-static void places(const struct chain *c, const struct sums *sums, struct forwarder *ret)
+static void places(const struct sums *sums, bool full, double packets,
+                   struct forwarder_place ret[FORWARDER_PLACES])
 {
     double left = 0, wait = 0, wait2 = 0;
     for (int i = 0; i < FORWARDER_PLACES; i++) {
-        left += sums->starts[i];
-        wait += sums->wait[i];
-        wait2 += sums->wait2[i];
-        ret->places[i] = (struct forwarder_place){.left = fmin(1, left / c->sent),
-                                                  .wait = left > 0 ? wait / left : 0,
-                                                  .wait2 = left > 0 ? wait2 / left : 0};
+        left += sums->places[full][i].left;
+        wait += sums->places[full][i].wait;
+        wait2 += sums->places[full][i].wait2;
+        ret[i] = (struct forwarder_place){.left = packets > 0 ? fmin(1, left / packets) : 0,
+                                          .wait = left > 0 ? wait / left : 0,
+                                          .wait2 = left > 0 ? wait2 / left : 0};
     }
 }
 
@@ -436,7 +438,12 @@ static void summarise(const struct chain *c, struct forwarder *ret)
         .unloading = c->costs->unload_packet * in->packets,
         .reading = c->costs->read * c->sent,
     };
-    places(c, &sums, ret);
+    double whole = 0;
+    for (int i = 0; i < c->n; i++)
+        whole += c->steps[i].full ? c->steps[i].share * c->steps[i].packets : 0;
+    places(&sums, false, c->sent - whole, ret->places[false]);
+    places(&sums, true, whole, ret->places[true]);
+    ret->short_packets = fmax(0, 1 - whole / c->sent);
 }
 
 /* ---- many bursts to a container: these are to it what packets are to others ---- */
@@ -464,8 +471,9 @@ static void solve_many(const struct forwarder_load *load, const struct end_costs
         .unloading = costs->unload_packet * each,
         .reading = read * sent,
     };
-    for (int i = 0; i < FORWARDER_PLACES; i++) /* about uniform from 0 to twice the mean */
-        ret->places[i] =
+    ret->short_packets = fmax(0, 1 - (1 - in->timeout_share) * in->size / each);
+    for (int i = 0; i < 2 * FORWARDER_PLACES; i++) /* about uniform from 0 to twice the mean */
+        ret->places[i % 2][i / 2] =
             (struct forwarder_place){1, law.fill_mean, 4 * law.fill_mean * law.fill_mean / 3};
 }
 

@@ -50,12 +50,14 @@ struct forwarder {
     double port;    /* s, from leaving the incoming container to having been read */
     double fill;    /* s, until the outgoing container closes */
     double publish; /* s, its publication */
-    struct forwarder_place places[FORWARDER_PLACES]; /* from a burst's first packet to its last */
-    double wait_most;                                /* s, none of these waits is longer */
-    double unloading, reading;                       /* s, of a whole burst */
-    double per_burst;                                /* outgoing containers for one incoming */
-    double packets, packets_var, packets_met;        /* of outgoing containers */
-    double containers;                               /* outgoing/s */
+    /* Of short and of full bursts, from the first packet to the last. */
+    struct forwarder_place places[2][FORWARDER_PLACES];
+    double short_packets;                     /* share of the packets that come in short bursts */
+    double wait_most;                         /* s, none of these waits is longer */
+    double unloading, reading;                /* s, of a whole burst */
+    double per_burst;                         /* outgoing containers for one incoming */
+    double packets, packets_var, packets_met; /* of outgoing containers */
+    double containers;                        /* outgoing/s */
     double gap_scv;
     double timeout_share;
 };

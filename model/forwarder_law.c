@@ -40,10 +40,10 @@ static double place_of(int i)
 }
 
 /* All packets of one place, that come with `before` s behind them. Returns their weight. */
-static double add_place(const struct forwarder *f, int i, double weight, double before,
+static double add_place(const struct forwarder *f, bool full, int i, double weight, double before,
                         struct forwarder_law *law)
 {
-    const struct forwarder_place *place = &f->places[i];
+    const struct forwarder_place *place = &f->places[full][i];
     double var = fmax(0, place->wait2 - place->wait * place->wait);
     law_add(law, weight * (1 - place->left), before + f->reading);
     for (int j = 0; j < NODES; j++)
@@ -57,29 +57,49 @@ void forwarder_one_way(const struct forwarder *f, struct forwarder_law *ret)
     double sum = 0;
     ret->n = 0;
     ret->mean = 0;
-    for (int i = 0; i < FORWARDER_PLACES; i++)
-        sum += add_place(f, i, 1.0 / FORWARDER_PLACES, (1 - place_of(i)) * f->unloading, ret);
+    for (int i = 0; i < FORWARDER_PLACES; i++) {
+        double before = (1 - place_of(i)) * f->unloading;
+        sum += add_place(f, true, i, 1 - f->short_packets, before, ret);
+        sum += add_place(f, false, i, f->short_packets, before, ret);
+    }
     law_finish(ret, sum);
 }
 
-/* The first packets of a container wait longest for its closing; the last ones may be left behind
-   by the next. */
+/* The fill waits of the packets at place i: in a full container, an Erlang time. */
+static double through_full(const struct forwarder *f, const struct closing_law *in, int i,
+                           struct forwarder_law *ret)
+{
+    double k = in->size, width = k > FORWARDER_PLACES ? k / FORWARDER_PLACES : 0, sum = 0;
+    double after = width > 0 ? k * (1 - place_of(i)) - 0.5 : k - 1 - floor(place_of(i) * k);
+    double mean = fmax(0, after) / in->rate;
+    double var = (fmax(0, after) + width * width / 12) / (in->rate * in->rate);
+    for (int j = 0; j < NODES; j++)
+        sum += add_place(f, true, i, (1 - f->short_packets) * node_weights[j],
+                         node_value(mean, var, in->timeout, j), ret);
+    return sum;
+}
+
+/* In a short one the first packet waits for the whole timeout, the others come at any time in it.
+ */
+static double through_short(const struct forwarder *f, const struct closing_law *in, int i,
+                            struct forwarder_law *ret)
+{
+    double full = 1 - in->timeout_share, short_share = fmax(1e-12, in->timeout_share);
+    double packets = fmax(1, (in->packets - full * in->size) / short_share);
+    double u = place_of(i), place = packets < FORWARDER_PLACES ? floor(u * packets) : u * packets;
+    double left = place < 1 ? 1 : 1 - place / packets;
+    return add_place(f, false, i, f->short_packets, left * in->timeout, ret);
+}
+
 void forwarder_through(const struct forwarder *f, const struct closing_law *in,
                        struct forwarder_law *ret)
 {
-    double k = in->size, full = (1 - in->timeout_share) * k / in->packets, sum = 0;
+    double sum = 0;
     ret->n = 0;
     ret->mean = 0;
     for (int i = 0; i < FORWARDER_PLACES; i++) {
-        double u = place_of(i), width = k > FORWARDER_PLACES ? k / FORWARDER_PLACES : 0;
-        double after = width > 0 ? k * (1 - u) - 0.5 : k - 1 - floor(u * k);
-        double mean = fmax(0, after) / in->rate;
-        double var = (fmax(0, after) + width * width / 12) / (in->rate * in->rate);
-        for (int j = 0; j < NODES; j++)
-            sum += add_place(f, i, fmin(1, full) * node_weights[j] / FORWARDER_PLACES,
-                             node_value(mean, var, in->timeout, j), ret);
-        if (full < 1)
-            sum += add_place(f, i, (1 - full) / FORWARDER_PLACES, (1 - u) * in->timeout, ret);
+        sum += through_full(f, in, i, ret);
+        sum += through_short(f, in, i, ret);
     }
     law_finish(ret, sum);
 }
