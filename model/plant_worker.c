@@ -61,12 +61,28 @@ void plant_worker_set(struct plant_worker *w, size_t i, const struct guest_lanes
                         &w->classes[PLANT_TAKE(i)]);
 }
 
+/* A third of E[S^3] / E[S^2] over all work: what a found service lasts, in the second moment. */
+static double service_spread(const struct fast_class *classes, size_t n)
+{
+    double squares = 0, cubes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct fast_class *c = &classes[i];
+        double s2 = c->service * c->service, var = c->service_var;
+        if (!(c->rate > 0) || !(s2 > 0))
+            continue;
+        squares += c->rate * (s2 + var);
+        cubes += c->rate * c->service * (s2 + 3 * var + 2 * var * var / s2); /* gamma */
+    }
+    return squares > 0 ? cubes / (3 * squares) : 0;
+}
+
 void plant_worker_solve(struct plant_worker *w)
 {
     struct plant_events events = {0, 0};
     for (size_t i = 0; i < w->n; i++)
         plant_worker_events(&w->guests[i], &w->lanes[i], &events);
     fast_queue_solve(w->classes, PLANT_CLASSES(w->n), &w->queue, w->shares);
+    w->spread = service_spread(w->classes, PLANT_CLASSES(w->n));
     w->setup = plant_setup(w->costs, &events);
     w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
@@ -86,7 +102,8 @@ struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, dou
     if (now > 0 && isfinite(now)) {
         view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
         view.take = scale * w->shares[PLANT_TAKE(i)].wait;
-        view.decay = w->queue.decay / scale;
+        /* of the exponential tail that has the wait's mean and second moment (Takacs) */
+        view.decay = fmin(w->queue.decay / scale, 1 / (wait + w->spread));
     }
     return view;
 }

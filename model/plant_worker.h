@@ -17,7 +17,8 @@ struct plant_worker {
     struct fast_share *shares; /* PLANT_CLASSES(n) each */
     /* As of the last plant_worker_solve(): */
     struct fast_queue queue;
-    double setup; /* s, what the worker's sleeping adds to all waits */
+    double spread; /* s, of the services: E[S^3] / (3 E[S^2]) */
+    double setup;  /* s, what the worker's sleeping adds to all waits */
     struct plant_weather weather;
 };
 
