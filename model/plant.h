@@ -92,6 +92,8 @@ struct worker_view {
     double take;    /* s, a tx container's wait for the worker */
     double decay;   /* 1/s, of the tail of these waits */
     double setup;   /* s, mean wait for the worker's wake-up, on top of each */
+    double busy;    /* utilisation of the worker */
+    double share;   /* of its work that is for this guest */
 };
 
 /* What of a promise is wanted: percentiles cost more than all the rest. */

@@ -94,11 +94,21 @@ double plant_worker_wait(const struct plant_worker *w)
     return w->queue.stable ? w->queue.virtual_wait : INFINITY;
 }
 
+static double guest_work(const struct plant_worker *w, size_t i)
+{
+    const struct fast_class *publish = &w->classes[PLANT_PUBLISH(i)];
+    const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
+    return w->guests[i].rate[DIRECTION_RX] * w->costs->read + publish->rate * publish->service +
+           take->rate * take->service;
+}
+
 struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, double wait)
 {
     double now = plant_worker_wait(w), scale = now > 0 && isfinite(now) ? wait / now : 1;
     struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
     view.decay = wait > 0 ? 1 / wait : INFINITY;
+    view.busy = fmin(1, w->queue.utilisation);
+    view.share = view.busy > 0 ? fmin(1, guest_work(w, i) / view.busy) : 0;
     if (now > 0 && isfinite(now)) {
         view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
         view.take = scale * w->shares[PLANT_TAKE(i)].wait;
