@@ -85,6 +85,13 @@ void plant_worker_events(const struct guest_load *guest, const struct guest_lane
 /* Mean wait that an end's sleeping adds to all that comes. */
 double plant_setup(const struct end_costs *costs, const struct plant_events *events);
 
+/*
+ * The same wait relative to its mean, for what comes `delay` s after the end
+ * was seen at work: it has not had the time yet to fall asleep, or to be woken.
+ * busy: its utilisation, 0..1.
+ */
+double plant_setup_after(const struct end_costs *costs, double arrivals, double busy, double delay);
+
 /* What guest i meets at the worker. */
 struct worker_view {
     double read;    /* s, a packet's wait until it is read begins, mean */
@@ -93,6 +100,7 @@ struct worker_view {
     double decay;   /* 1/s, of the tail of these waits */
     double setup;   /* s, mean wait for the worker's wake-up, on top of each */
     double busy;    /* utilisation of the worker */
+    double events;  /* 1/s, what wakes it up */
     double share;   /* of its work that is for this guest */
 };
 

@@ -170,19 +170,23 @@ static void way_own(const struct end_costs *worker, const struct guest_load *gue
  * to them meanwhile goes before: W = busy (V + publication) + W busy / 2, if it
  * came at once. How fast that is forgotten was seen in simulations.
  */
-static double returning(const struct end_costs *worker, const struct guest_load *guest,
-                        const struct guest_lanes *lanes, const struct worker_view *view)
+static double returning(const struct end_costs *worker, const struct lane *rx,
+                        const struct worker_view *view, double away)
 {
-    const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
-    const struct end_costs *g = &guest->costs;
-    double packets = rx->packets_met, wait = view->read;
-    double away = g->wakeup + g->unload + g->publish +
-                  packets * (g->unload_packet + g->read + g->publish_packet);
-    double found = wait + worker->publish + worker->publish_packet * packets;
+    double wait = view->read;
+    double found = wait + worker->publish + worker->publish_packet * rx->packets_met;
     double more = view->busy * found / (1 - view->busy / 2) - wait;
     if (!(wait > 0) || !(more > 0))
         return 0;
-    return RETURN_WEIGHT * (1 - view->share) * (1 - tx->timeout_share) * more * exp(-away / wait);
+    return RETURN_WEIGHT * (1 - view->share) * more * exp(-away / wait);
+}
+
+/* From a container's publication until the one with its packets is published. */
+static double time_away(const struct guest_load *guest, const struct lane *rx)
+{
+    const struct end_costs *g = &guest->costs;
+    return g->wakeup + g->unload + g->publish +
+           rx->packets_met * (g->unload_packet + g->read + g->publish_packet);
 }
 
 /* Packets that the guest forwards, from having left their rx container. */
@@ -190,11 +194,14 @@ static void way_forwarded(const struct end_costs *worker, const struct guest_loa
                           const struct guest_lanes *lanes, const struct worker_view *view,
                           struct way *ret)
 {
-    const struct lane *lane = &lanes->lane[DIRECTION_TX];
+    const struct lane *lane = &lanes->lane[DIRECTION_TX], *rx = &lanes->lane[DIRECTION_RX];
     const struct forwarder *f = &lanes->replayed;
-    double wait = view->take + returning(worker, guest, lanes, view);
+    double away = time_away(guest, rx), soon = 1 - lane->timeout_share;
+    double wait = view->take + soon * returning(worker, rx, view, away);
+    double relative = plant_setup_after(worker, view->events, view->busy, away);
+    double setup = view->setup * (1 + soon * (relative - 1));
     *ret = (struct way){.forwarded = f};
-    way_container(ret, lane, &guest->costs, worker, wait, view->decay, view->setup);
+    way_container(ret, lane, &guest->costs, worker, wait, view->decay, fmin(setup, worker->wakeup));
     ret->mean.port = f->port;
     ret->mean.fill = f->fill;
     ret->mean.publish = f->publish;

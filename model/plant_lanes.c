@@ -219,6 +219,36 @@ double plant_setup(const struct end_costs *costs, const struct plant_events *eve
     return wakeup * (1 + x / 2) / (1 + x);
 }
 
+/* Steps of a wake-up, and for how many wake-ups an end remembers. */
+#define SETUP_STEPS 16
+#define SETUP_MEMORY 4
+
+/*
+ * Idle for an exponential time, waking up for a fixed one, at work for an
+ * exponential one, at work to begin with; in small steps.
+ */
+double plant_setup_after(const struct end_costs *costs, double arrivals, double busy, double delay)
+{
+    double wakeup = costs->wakeup, x = wakeup * arrivals, waking[SETUP_STEPS] = {0};
+    if (!(x > 1e-6) || delay > SETUP_MEMORY * wakeup || !(busy < 1))
+        return 1;
+    double step = wakeup / SETUP_STEPS,
+           at_work = fmax(1e-9, busy) * (1 + x) / (1 - busy) / arrivals;
+    double called = -expm1(-arrivals * step), done = -expm1(-step / at_work);
+    double idle = 0, work = 1, wait = 0, cycle = 1 / arrivals + wakeup + at_work;
+    int n = (int)(delay / step + 0.5), first = 0;
+    for (int i = 0; i < n; i++) { /* waking[first] wakes up next */
+        double up = waking[first], calls = idle * called, ends = work * done;
+        waking[first] = calls;
+        first = (first + 1) % SETUP_STEPS;
+        idle += ends - calls;
+        work += up - ends;
+    }
+    for (int i = 0; i < SETUP_STEPS; i++)
+        wait += waking[(first + i) % SETUP_STEPS] * (i + 0.5) * step;
+    return (wait + idle * wakeup) * cycle * arrivals / (wakeup * (1 + x / 2));
+}
+
 double plant_late(const struct end_costs *costs, double arrivals, double busy)
 {
     double late = costs->timer_late, wakeup = costs->wakeup, x = wakeup * arrivals;

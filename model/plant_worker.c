@@ -84,6 +84,7 @@ void plant_worker_solve(struct plant_worker *w)
     fast_queue_solve(w->classes, PLANT_CLASSES(w->n), &w->queue, w->shares);
     w->spread = service_spread(w->classes, PLANT_CLASSES(w->n));
     w->setup = plant_setup(w->costs, &events);
+    w->events = events.arrivals;
     w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
     w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
@@ -108,6 +109,7 @@ struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, dou
     struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
     view.decay = wait > 0 ? 1 / wait : INFINITY;
     view.busy = fmin(1, w->queue.utilisation);
+    view.events = w->events;
     view.share = view.busy > 0 ? fmin(1, guest_work(w, i) / view.busy) : 0;
     if (now > 0 && isfinite(now)) {
         view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;

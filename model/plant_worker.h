@@ -18,6 +18,7 @@ struct plant_worker {
     /* As of the last plant_worker_solve(): */
     struct fast_queue queue;
     double spread; /* s, of the services: E[S^3] / (3 E[S^2]) */
+    double events; /* 1/s, that wake the worker up */
     double setup;  /* s, what the worker's sleeping adds to all waits */
     struct plant_weather weather;
 };
