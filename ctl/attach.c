@@ -7,7 +7,7 @@
 
 #include "common/duration.h"
 #include "ctl/ctl.h"
-#include "ctl/device.h"
+#include "common/device.h"
 #include "ctl/options.h"
 #include "ctl/print.h"
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/device.h"
 #include "common/duration.h"
 #include "common/keys.h"
 #include "model/stream.h"
@@ -49,6 +50,8 @@ enum kind {
     KIND_BYTES,      /* double */
     KIND_MIB,        /* uint64_t bytes, written in MiB */
     KIND_PATH,
+    KIND_SWITCH, /* bool: yes | no */
+    KIND_BRIDGE, /* an interface's name */
 };
 
 struct key {
@@ -88,6 +91,8 @@ enum policy_key {
     POLICY_RX_TIMEOUT,
     POLICY_TX_PACKETS,
     POLICY_TX_TIMEOUT,
+    POLICY_ATTACH,
+    POLICY_BRIDGE,
     POLICY_KEYS
 };
 #define TIMEOUT_MAX (KEYS_TIMEOUT_US_MAX * 1e-6)
@@ -115,6 +120,8 @@ static const struct key policy_keys[POLICY_KEYS] = {
                            STREAM_SIZE_MAX},
     [POLICY_TX_TIMEOUT] = {"tx-timeout", KIND_DURATION, POLICY(fixed_size[DIRECTION_TX].timeout),
                            1e-6, TIMEOUT_MAX},
+    [POLICY_ATTACH] = {"attach", KIND_SWITCH, POLICY(attach), 0, 0},
+    [POLICY_BRIDGE] = {"bridge", KIND_BRIDGE, POLICY(bridge), 1, DEVICE_BRIDGE - 1},
 };
 _Static_assert(POLICY_KEYS <= sizeof(((struct vm *)0)->key_line) / sizeof(unsigned),
                "a place for each key's line");
@@ -220,6 +227,25 @@ static int parse_path(const struct key *key, const char *value, char *ret, struc
     return 0;
 }
 
+static int parse_switch(const struct key *key, const char *value, bool *ret, struct complaint *why)
+{
+    bool yes = strcmp(value, "yes") == 0;
+
+    if (!yes && strcmp(value, "no") != 0)
+        return refuse(why, "%s: '%.60s' is neither 'yes' nor 'no'", key->name, value);
+    *ret = yes;
+    return 0;
+}
+
+static int parse_bridge(const struct key *key, const char *value, char *ret, struct complaint *why)
+{
+    if (!device_bridge_valid(value))
+        return refuse(why, "%s: '%.60s' is not an interface's name (at most %.0f characters)",
+                      key->name, value, key->max);
+    memcpy(ret, value, strlen(value) + 1);
+    return 0;
+}
+
 static int parse_count(const struct key *key, const char *value, void *ret, struct complaint *why)
 {
     unsigned long number;
@@ -259,6 +285,10 @@ static int key_set(const struct key *key, void *base, const char *value, struct 
         return parse_share(key, value, place, why);
     case KIND_PATH:
         return parse_path(key, value, place, why);
+    case KIND_SWITCH:
+        return parse_switch(key, value, place, why);
+    case KIND_BRIDGE:
+        return parse_bridge(key, value, place, why);
     case KIND_COUNT:
     case KIND_BYTES:
     case KIND_MIB:
@@ -527,11 +557,16 @@ static bool policy_set(const struct vm *vm, enum policy_key key)
 
 static void policy_inherit(struct vm *vm, const struct vm *from)
 {
-    static const size_t sizes[] = {
-        [KIND_DURATION] = sizeof(double),          [KIND_DELAY] = sizeof(double),
-        [KIND_SCOPE] = sizeof(enum scope),         [KIND_PERCENTILE] = sizeof(double),
-        [KIND_COUNT] = sizeof(uint32_t),           [KIND_BYTES] = sizeof(double),
-        [KIND_OBJECTIVE] = sizeof(enum objective), [KIND_SHARE] = sizeof(double)};
+    static const size_t sizes[] = {[KIND_DURATION] = sizeof(double),
+                                   [KIND_DELAY] = sizeof(double),
+                                   [KIND_SCOPE] = sizeof(enum scope),
+                                   [KIND_PERCENTILE] = sizeof(double),
+                                   [KIND_COUNT] = sizeof(uint32_t),
+                                   [KIND_BYTES] = sizeof(double),
+                                   [KIND_OBJECTIVE] = sizeof(enum objective),
+                                   [KIND_SHARE] = sizeof(double),
+                                   [KIND_SWITCH] = sizeof(bool),
+                                   [KIND_BRIDGE] = DEVICE_BRIDGE};
 
     for (size_t i = 0; i < POLICY_KEYS; i++) {
         size_t offset = policy_keys[i].offset;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/device.h"
 #include "model/dimension.h"
 
 /* Longest path and longest guest name (as xl takes them), with their end. */
@@ -49,6 +50,8 @@ struct config_policy {
     struct size_limits limits;
     bool fixed[DIRECTION_COUNT];
     struct lane_size fixed_size[DIRECTION_COUNT];
+    bool attach;                /* gets an interface when it starts */
+    char bridge[DEVICE_BRIDGE]; /* that the backend puts it on; empty: none */
 };
 
 struct config;

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/session.h"
+#include "daemon/attach.h"
 #include "daemon/tune.h"
 
 /* Store events are acted on together, this long after the first. */
@@ -25,6 +26,8 @@
 #define PIECE_GUESTS 16u
 #define ALIVE_US 200000
 #define STOP_SECONDS 2
+
+#define DOMAINS_TOKEN "domains"
 
 /* What the store shall say of one interface. */
 struct wish {
@@ -63,6 +66,7 @@ struct keeper {
     struct event *woken, *refresh, *alive;
     struct session *session;
     struct guests *found;
+    struct attacher *attacher;
     struct wishes wishes;
     size_t next;      /* guest that the next piece begins with */
     bool tune_failed; /* has been logged */
@@ -207,6 +211,15 @@ int keeper_fix(struct keeper *keeper, struct keys_interface interface, enum dire
     return error;
 }
 
+int keeper_configure(struct keeper *keeper, const struct config *config)
+{
+    int error = attacher_configure(keeper->attacher, config);
+
+    if (!error)
+        wake(keeper);
+    return error;
+}
+
 void keeper_look(struct keeper *keeper, struct keeper_state *ret)
 {
     uint64_t now = clock_ns(), alive = atomic_load(&keeper->alive_ns);
@@ -290,8 +303,11 @@ static bool guests_update(struct keeper *keeper)
 static void store_work(struct keeper *keeper)
 {
     struct timeval soon = {.tv_usec = PIECE_US};
-    bool more = guests_update(keeper);
+    struct store *store = session_store(keeper->session);
 
+    if (store)
+        attacher_run(keeper->attacher, store);
+    bool more = guests_update(keeper);
     more |= tune_some(keeper);
     if (more)
         event_add(keeper->refresh, &soon);
@@ -319,6 +335,7 @@ static void on_connect(void *context)
     struct keeper *keeper = context;
 
     guests_connected(keeper->found);
+    attacher_event(keeper->attacher);
     refresh_soon(keeper);
 }
 
@@ -326,8 +343,10 @@ static void on_watch(void *context, const char *path, const char *token)
 {
     struct keeper *keeper = context;
 
-    (void)token;
-    guests_event(keeper->found, path);
+    if (strcmp(token, DOMAINS_TOKEN) == 0)
+        attacher_event(keeper->attacher);
+    else
+        guests_event(keeper->found, path);
     refresh_soon(keeper);
 }
 
@@ -362,7 +381,9 @@ static int session_begin(struct keeper *keeper)
     struct session_options options = {
         .base = keeper->base,
         .subsystem = "store",
-        .watches = {{guests_root(keeper->found), "guests"}},
+        .watches = {{guests_root(keeper->found), "guests"},
+                    {"@introduceDomain", DOMAINS_TOKEN},
+                    {"@releaseDomain", DOMAINS_TOKEN}},
         .on_connect = on_connect,
         .on_watch = on_watch,
         .context = keeper,
@@ -403,6 +424,7 @@ static void keeper_free(struct keeper *keeper)
     if (keeper->wake >= 0)
         close(keeper->wake);
     guests_destroy(keeper->found);
+    attacher_destroy(keeper->attacher);
     free(keeper->guests.list);
     free(keeper->fresh.list);
     free(keeper->wishes.list);
@@ -453,6 +475,8 @@ int keeper_start(uint32_t backend_domid, struct keeper **ret)
     int error = events_create(keeper);
     if (!error)
         error = guests_create(backend_domid, &keeper->found);
+    if (!error)
+        error = attacher_create(backend_domid, &keeper->attacher);
     if (!error)
         error = thread_start(keeper);
     if (error) {

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/config.h"
 #include "daemon/guests.h"
 #include "daemon/report.h"
 
@@ -54,6 +55,8 @@ int keeper_want(struct keeper *keeper, const struct tick_report *report);
  */
 int keeper_fix(struct keeper *keeper, struct keys_interface interface, enum direction direction,
                const struct lane_size *size);
+/* Which guests get an interface when they start (daemon/attach.h): copies. 0 or -ENOMEM. */
+int keeper_configure(struct keeper *keeper, const struct config *config);
 void keeper_look(struct keeper *keeper, struct keeper_state *ret);
 
 #endif

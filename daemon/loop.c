@@ -123,6 +123,8 @@ static void config_replace(struct loop *loop, struct config *fresh)
     loop->config_loaded = epoch_now();
     struct history_options history = history_options(loop);
     history_retain(loop->history, &history);
+    if (keeper_configure(loop->keeper, fresh))
+        log_line(LOG_ERR, "config", "no memory: who is attached stays as it was");
     struct timeval period = {.tv_sec = (time_t)now->interval,
                              .tv_usec = (suseconds_t)(fmod(now->interval, 1) * 1e6)};
     if (interval)
@@ -481,6 +483,8 @@ static int loop_begin(struct loop *loop)
         error = events_create(loop);
     if (!error)
         error = keeper_start(settings(loop)->backend_domid, &loop->keeper);
+    if (!error)
+        error = keeper_configure(loop->keeper, loop->config);
     return error;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a toolstack does in xenstore when guests come and go. Their interfaces
- * are ctl/device.h's.
+ * are common/device.h's.
  */
 #ifndef XENAGG_SANDBOX_TOOLSTACK_H
 #define XENAGG_SANDBOX_TOOLSTACK_H

@@ -19,7 +19,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
-#include "ctl/device.h"
+#include "common/device.h"
 #include "sandbox/losses.h"
 #include "sandbox/programs.h"
 #include "sandbox/toolstack.h"

@@ -16,7 +16,7 @@
 #include <xenstore.h>
 
 #include "ctl/ctl.h"
-#include "ctl/device.h"
+#include "common/device.h"
 #include "program.h"
 #include "sandbox/xenstored.h"
 

@@ -61,12 +61,12 @@ static void reads_every_key(void **state)
                      "backend-domid = 3\nhistory-detail = 2h\nhistory-keep = 48h\n"
                      "history-size = 64\n"
                      "[default]\n"
-                     "delay = 1ms ; a remark\nutilisation = 0.8\n"
+                     "delay = 1ms ; a remark\nutilisation = 0.8\nattach = yes\n"
                      "[vm web.1]\n"
                      "  scope = one-way\n\tpercentile = 99.9\nobjective = delay\n"
                      "min-packets = 2\nmax-packets = 200\nmin-timeout = 20us\nmax-timeout = 4s\n"
-                     "max-bytes = 9216\nrx-packets = 8\nrx-timeout = 50us\n"
-                     "[vm none]\ndelay = none\n",
+                     "bridge = xenbr0\nmax-bytes = 9216\nrx-packets = 8\nrx-timeout = 50us\n"
+                     "[vm none]\ndelay = none\nattach = no\n",
                      &heard, &config);
     assert_string_equal(heard.text, "");
     assert_int_equal(error, 0);
@@ -97,6 +97,10 @@ static void reads_every_key(void **state)
     assert_int_equal(web->fixed_size[DIRECTION_RX].packets, 8);
     assert_float_equal(web->fixed_size[DIRECTION_RX].timeout, 50e-6, 1e-12);
     assert_false(web->fixed[DIRECTION_TX]);
+    assert_true(web->attach); /* from [default] */
+    assert_string_equal(web->bridge, "xenbr0");
+    assert_false(config_policy(config, "none")->attach);
+    assert_string_equal(config_policy(config, "none")->bridge, "");
 
     assert_true(isinf(config_policy(config, "none")->promise.delay));
     assert_false(config_names(config, "other"));

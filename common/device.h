@@ -7,8 +7,8 @@
  * Where the backend is comes from the caller, never from the guest's folder:
  * the guest can write what it likes there.
  */
-#ifndef XENAGG_CTL_DEVICE_H
-#define XENAGG_CTL_DEVICE_H
+#ifndef XENAGG_COMMON_DEVICE_H
+#define XENAGG_COMMON_DEVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ctl/device.h"
+#include "common/device.h"
 
 #include <ctype.h>
 #include <errno.h>
