@@ -119,12 +119,31 @@ static void interface_disconnect(struct interface *interface)
     shared_release(interface);
 }
 
-static int shared_map(struct interface *interface, const struct handshake_offer *offer)
+/* Completes an offer whose references are too many for the store. */
+static int directory_take(struct interface *interface, struct handshake_offer *offer)
+{
+    uint32_t count = handshake_directory_pages(offer->order);
+    struct hv_pages *directory;
+
+    if (!count)
+        return 0;
+    int error =
+        hv_map(interface->home.hv, interface->id.domid, offer->directory, count, NULL, &directory);
+    if (error)
+        return error;
+    handshake_directory_take(offer, directory);
+    hv_pages_release(directory);
+    return 0;
+}
+
+static int shared_map(struct interface *interface, struct handshake_offer *offer)
 {
     struct hv *hv = interface->home.hv;
     uint32_t peer = interface->id.domid;
-    int error = hv_channel_bind(hv, peer, offer->channel_port, &interface->channel);
+    int error = directory_take(interface, offer);
 
+    if (!error)
+        error = hv_channel_bind(hv, peer, offer->channel_port, &interface->channel);
     if (error)
         return error;
     struct hv_farewell farewell = {

@@ -18,8 +18,10 @@
 #include <stdint.h>
 
 #define HV_PAGE 4096u
-/* Pages of one share: as many references as one xenstore node holds as text. */
-#define HV_SHARE_MAX 256u
+/* Pages of one share. */
+#define HV_SHARE_MAX 2048u
+/* As many references fit one xenstore node as text. */
+#define HV_SHARE_TEXT 256u
 
 struct hv;
 

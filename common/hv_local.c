@@ -30,7 +30,7 @@
 #include "common/hv_ops.h"
 #include "common/local_socket.h"
 
-/* Numbers have at most 7 digits, so that HV_SHARE_MAX of them fit a node as text. */
+/* Numbers have at most 7 digits, so that HV_SHARE_TEXT of them fit a node as text. */
 #define SLOT_SHIFT 16
 #define NUMBERS (1u << SLOT_SHIFT)
 _Static_assert((uint64_t)LOCAL_SOCKET_SLOTS << SLOT_SHIFT < 10000000, "7 digits");

@@ -29,13 +29,17 @@
 
 #define WRITABLE 1
 
+/* What bounds grants, each a file with one number. */
+#define LIMIT_GNTALLOC "/sys/module/xen_gntalloc/parameters/limit"
+#define LIMIT_GNTDEV "/sys/module/xen_gntdev/parameters/limit"
+
 struct xen {
     struct hv base;
     xentoollog_logger *logger; /* the libraries': silent, callers say what failed and where */
     pthread_mutex_t lock;
     xengntshr_handle *gntshr; /* opened where first needed: a guest has no use for gntdev, */
     xengnttab_handle *gnttab; /* a backend none for gntalloc */
-    bool missing_said;
+    bool missing_said, limit_said;
 };
 
 struct xen_pages;
@@ -140,6 +144,62 @@ static int gnttab_ensure(struct xen *hv)
         error = device_error(hv, "gntdev");
     pthread_mutex_unlock(&hv->lock);
     return error;
+}
+
+/* The number in a file; 0: it cannot be read. */
+static unsigned long limit_read(const char *path)
+{
+    unsigned long limit = 0;
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu", &limit) != 1)
+        limit = 0;
+    fclose(file);
+    return limit;
+}
+
+/*
+ * Sharing found no room. gntalloc counts the pages of all its users, also those
+ * that a peer has not yet unmapped, and only says that there are too many; the
+ * domain's grant table can be full as well.
+ */
+static void share_limit_say(struct xen *hv, uint32_t count)
+{
+    if (!hv->limit_said)
+        log_line(LOG_ERR, "hypervisor",
+                 "no room to share %u more pages: raise " LIMIT_GNTALLOC " (now %lu), or, where "
+                 "that is not reached, this domain's max_grant_frames (xl.cfg)",
+                 count, limit_read(LIMIT_GNTALLOC));
+    hv->limit_said = true;
+}
+
+/* Mapping found no room: too many pages at once for gntdev, or Xen's table of mappings is full. */
+static void map_limit_say(struct xen *hv, uint32_t count)
+{
+    unsigned long limit = limit_read(LIMIT_GNTDEV);
+
+    if (hv->limit_said)
+        return;
+    if (limit && count > limit)
+        log_line(LOG_ERR, "hypervisor",
+                 "%u pages are more than can be mapped at once: raise " LIMIT_GNTDEV " (now %lu)",
+                 count, limit);
+    else
+        log_line(LOG_ERR, "hypervisor",
+                 "no room to map %u more pages: raise this domain's max_maptrack_frames (for dom0 "
+                 "gnttab_max_maptrack_frames on Xen's command line)",
+                 count);
+    hv->limit_said = true;
+}
+
+/* Whether it was gntdev's limit on one mapping that refused: it says EINVAL, as for a bad one. */
+static bool map_limited(int error, uint32_t count)
+{
+    unsigned long limit = limit_read(LIMIT_GNTDEV);
+
+    return error == ENOSPC || error == ENOMEM || (error == EINVAL && limit && count > limit);
 }
 
 /* What Xen says of a domain, reference or port that it does not know. */
@@ -322,9 +382,12 @@ static int xen_share(struct hv *base, uint32_t peer, uint32_t count,
     pages->memory = memory_share(pages, peer, farewell);
     if (!pages->memory) {
         error = errno ? -errno : -EIO;
+        if (error == -ENOSPC)
+            share_limit_say(hv, count);
         free(pages);
         return error;
     }
+    hv->limit_said = false;
     addresses_set(pages);
     if (farewell)
         farewell_arm(pages, farewell);
@@ -354,6 +417,19 @@ static int peer_check(struct xen_pages *pages)
     return __atomic_load_n(channel->peer_here, __ATOMIC_ACQUIRE) ? 0 : -ECONNRESET;
 }
 
+/* Errno after a mapping failed, as ours. */
+static int map_error(struct xen *hv, uint32_t count)
+{
+    int error = errno;
+
+    if (map_limited(error, count)) {
+        map_limit_say(hv, count);
+        return -ENOSPC;
+    }
+    errno = error;
+    return lookup_error();
+}
+
 static int xen_map(struct hv *base, uint32_t peer, const uint32_t *references, uint32_t count,
                    const struct hv_farewell *farewell, struct hv_pages **ret)
 {
@@ -369,7 +445,7 @@ static int xen_map(struct hv *base, uint32_t peer, const uint32_t *references, u
     errno = 0;
     pages->memory = memory_map(pages, peer, farewell);
     if (!pages->memory) {
-        error = lookup_error();
+        error = map_error(hv, count);
         free(pages);
         return error;
     }

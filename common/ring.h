@@ -18,7 +18,7 @@
 
 #define RING_PAGE 4096u
 #define RING_ORDER_MIN 6u /* 256 KB: two of the largest containers */
-#define RING_ORDER_MAX 8u /* 1 MB: 256 references, what fits in one xenstore node as text */
+#define RING_ORDER_MAX 11u /* 8 MB */
 
 /* In the control page; zero at the start. */
 struct ring_shared {

@@ -23,6 +23,43 @@ static int references_write(struct store *store, const char *dir, const char *ke
     return length < sizeof(text) ? store_write(store, dir, key, text) : -E2BIG;
 }
 
+uint32_t handshake_directory_pages(uint32_t order)
+{
+    uint32_t bytes = 2 * (uint32_t)sizeof(uint32_t) << order;
+
+    return order <= HANDSHAKE_ORDER_TEXT ? 0 : (bytes + HV_PAGE - 1) / HV_PAGE;
+}
+
+/* Reference `i` of both rings' in the directory. */
+static uint32_t *directory_place(const struct hv_pages *directory, uint32_t i)
+{
+    const uint32_t in_page = HV_PAGE / sizeof(uint32_t);
+
+    return (uint32_t *)hv_pages_addresses(directory)[i / in_page] + i % in_page;
+}
+
+void handshake_directory_fill(struct handshake_offer *offer, const struct hv_pages *directory)
+{
+    uint32_t pages = 1u << offer->order;
+
+    for (uint32_t i = 0; i < pages; i++) {
+        *directory_place(directory, i) = offer->rx[i];
+        *directory_place(directory, pages + i) = offer->tx[i];
+    }
+    memcpy(offer->directory, hv_pages_references(directory),
+           hv_pages_count(directory) * sizeof(uint32_t));
+}
+
+void handshake_directory_take(struct handshake_offer *offer, const struct hv_pages *directory)
+{
+    uint32_t pages = 1u << offer->order;
+
+    for (uint32_t i = 0; i < pages; i++) {
+        offer->rx[i] = *(volatile uint32_t *)directory_place(directory, i);
+        offer->tx[i] = *(volatile uint32_t *)directory_place(directory, pages + i);
+    }
+}
+
 struct offer_place {
     const char *dir;
     const struct handshake_offer *offer;
@@ -33,10 +70,14 @@ static int offer_write(struct store *store, void *context)
     const struct offer_place *place = context;
     const struct handshake_offer *offer = place->offer;
     const char *dir = place->dir;
-    uint32_t pages = 1u << offer->order;
-    int error = references_write(store, dir, "rx-ring-refs", offer->rx, pages);
+    uint32_t pages = 1u << offer->order, directory = handshake_directory_pages(offer->order);
+    int error;
 
-    if (!error)
+    if (directory)
+        error = references_write(store, dir, "ring-directory-refs", offer->directory, directory);
+    else
+        error = references_write(store, dir, "rx-ring-refs", offer->rx, pages);
+    if (!error && !directory)
         error = references_write(store, dir, "tx-ring-refs", offer->tx, pages);
     if (!error)
         error = store_writef(store, dir, "ring-page-order", "%u", offer->order);
@@ -104,10 +145,14 @@ int handshake_read(struct store *store, const char *frontend_dir, struct handsha
     if (!error)
         error = number_read(store, frontend_dir, key = "event-channel", 0, UINT32_MAX,
                             &ret->channel_port);
-    if (!error)
+    uint32_t directory = error ? 0 : handshake_directory_pages(ret->order);
+    if (directory)
+        error = references_read(store, frontend_dir, key = "ring-directory-refs", directory,
+                                ret->directory);
+    if (!error && !directory)
         error =
             references_read(store, frontend_dir, key = "rx-ring-refs", 1u << ret->order, ret->rx);
-    if (!error)
+    if (!error && !directory)
         error =
             references_read(store, frontend_dir, key = "tx-ring-refs", 1u << ret->order, ret->tx);
     *ret_key = key;

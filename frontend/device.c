@@ -46,7 +46,8 @@ struct device {
     struct keys_tuning tuning; /* last good, of tx */
     struct handshake_said said;
     struct hv_channel *channel; /* from here on: from the offer on */
-    struct hv_pages *control, *rx, *tx;
+    uint32_t order;             /* of each ring, in pages */
+    struct hv_pages *control, *rx, *tx, *directory;
     struct link *link; /* connected */
     bool backend_watched, trouble_said;
 };
@@ -68,14 +69,25 @@ static void shared_release(struct device *device)
     hv_pages_release(device->rx);
     hv_pages_release(device->tx);
     hv_pages_release(device->control);
+    hv_pages_release(device->directory);
     hv_channel_release(device->channel);
-    device->rx = device->tx = device->control = NULL;
+    device->rx = device->tx = device->control = device->directory = NULL;
     device->channel = NULL;
+}
+
+/* What was asked for, as far as the backend maps it. */
+static uint32_t order_choose(const struct device *device, struct store *store)
+{
+    unsigned long most = HANDSHAKE_ORDER_TEXT;
+
+    store_read_number(store, device->backend_dir, "max-ring-page-order", RING_ORDER_MIN, 31, &most);
+    return device->options.ring_order < most ? device->options.ring_order : (uint32_t)most;
 }
 
 static int shared_make(struct device *device)
 {
-    uint32_t peer = device->backend_domid, pages = 1u << device->options.ring_order;
+    uint32_t peer = device->backend_domid, pages = 1u << device->order;
+    uint32_t directory = handshake_directory_pages(device->order);
     int error = hv_channel_offer(device->hv, peer, &device->channel);
 
     if (error)
@@ -90,6 +102,8 @@ static int shared_make(struct device *device)
         error = hv_share(device->hv, peer, pages, NULL, &device->rx);
     if (!error)
         error = hv_share(device->hv, peer, pages, NULL, &device->tx);
+    if (!error && directory)
+        error = hv_share(device->hv, peer, directory, NULL, &device->directory);
     if (!error) {
         struct control_page *page = hv_pages_addresses(device->control)[0];
         page->magic = CONTROL_MAGIC;
@@ -102,12 +116,14 @@ static int offer_write(struct device *device, struct store *store)
     struct handshake_offer offer = {
         .control_reference = hv_pages_references(device->control)[0],
         .channel_port = hv_channel_port(device->channel),
-        .order = device->options.ring_order,
+        .order = device->order,
     };
     size_t size = sizeof(uint32_t) << offer.order;
 
     memcpy(offer.rx, hv_pages_references(device->rx), size);
     memcpy(offer.tx, hv_pages_references(device->tx), size);
+    if (device->directory)
+        handshake_directory_fill(&offer, device->directory);
     return handshake_write(store, device->dir, &offer);
 }
 
@@ -226,7 +242,11 @@ static void offer_make(struct device *device, struct store *store)
 {
     if (!port_ensure(device, store))
         return;
-    int error = device->channel ? 0 : shared_make(device);
+    int error = 0;
+    if (!device->channel) {
+        device->order = order_choose(device, store);
+        error = shared_make(device);
+    }
     if (!error)
         error = offer_write(device, store);
     if (error) {

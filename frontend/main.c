@@ -21,7 +21,7 @@ static const char usage[] =
     "  --domid N          this guest's number (what xenstore says, on Xen)\n"
     "  --handle N         which of its interfaces, 0 to 255 (0)\n"
     "  --interface NAME   name of the interface to make (xagg0)\n"
-    "  --ring-order N     2^N pages in each ring, 6 to 8 (6)\n"
+    "  --ring-order N     2^N pages in each ring, 6 to 11 (6)\n"
     "  --realtime N       real-time priority of the thread that carries packets, 1 to 50 (0: "
     "none)\n"
     "  --help, --version\n";

@@ -493,7 +493,7 @@ static void numbers_are_unique_among_the_living(void **state)
     hv_pages_release(keeper);
 }
 
-/* What hv.h says of HV_SHARE_MAX: as text, apart by blanks, in a node of 2048 bytes. */
+/* What hv.h says of HV_SHARE_TEXT: as text, apart by blanks, in a node of 2048 bytes. */
 static void references_fit_a_node(void **state)
 {
     struct hv_fixture *f = *state;
@@ -505,8 +505,8 @@ static void references_fit_a_node(void **state)
         n++;
     for (int i = 0; i < n; i++) {
         size_t text = 0;
-        assert_int_equal(hv_share(handles[i], 0, HV_SHARE_MAX, NULL, &pages), 0);
-        for (uint32_t r = 0; r < HV_SHARE_MAX; r++)
+        assert_int_equal(hv_share(handles[i], 0, HV_SHARE_TEXT, NULL, &pages), 0);
+        for (uint32_t r = 0; r < HV_SHARE_TEXT; r++)
             text += (size_t)snprintf(NULL, 0, "%u ", hv_pages_references(pages)[r]);
         assert_true(text - 1 <= 2048);
         hv_pages_release(pages);

@@ -362,6 +362,59 @@ static void refusals_say_why(void **state)
     assert_int_equal(hv_channel_offer(*state, 0, &channel), -ENOSPC);
 }
 
+/* What was said on standard error meanwhile; the caller frees it. */
+static char *said_by_sharing(struct hv *hv, uint32_t count)
+{
+    char path[] = "/tmp/xenagg-hv-xen-XXXXXX", *text = calloc(1, 4096);
+    int file = mkstemp(path), error = dup(STDERR_FILENO);
+    struct hv_pages *pages;
+
+    assert_true(file >= 0 && error >= 0 && text);
+    dup2(file, STDERR_FILENO);
+    int refused = hv_share(hv, 0, count, NULL, &pages);
+    dup2(error, STDERR_FILENO);
+    assert_int_equal(refused, -ENOSPC);
+    assert_true(pread(file, text, 4095, 0) >= 0);
+    close(error);
+    close(file);
+    unlink(path);
+    return text;
+}
+
+static void a_limit_is_named_once(void **state)
+{
+    struct hv_pages *pages;
+    char *said;
+
+    fake.refusal_errno = ENOSPC;
+    said = said_by_sharing(*state, 4);
+    assert_non_null(strstr(said, "/sys/module/xen_gntalloc/parameters/limit"));
+    assert_non_null(strstr(said, "max_grant_frames"));
+    free(said);
+    said = said_by_sharing(*state, 4);
+    assert_string_equal(said, "");
+    free(said);
+    /* There was room in between: the next time is another. */
+    fake.refusal_errno = 0;
+    assert_int_equal(hv_share(*state, 0, 4, NULL, &pages), 0);
+    hv_pages_release(pages);
+    fake.refusal_errno = ENOSPC;
+    said = said_by_sharing(*state, 4);
+    assert_non_null(strstr(said, "limit"));
+    free(said);
+}
+
+static void mappings_without_room_are_no_missing_references(void **state)
+{
+    const uint32_t references[] = {REFERENCE, REFERENCE + 3};
+    struct hv_pages *pages;
+
+    fake.refusal_errno = ENOSPC;
+    assert_int_equal(hv_map(*state, GUEST, references, 2, NULL, &pages), -ENOSPC);
+    fake.refusal_errno = ENOMEM;
+    assert_int_equal(hv_map(*state, GUEST, references, 2, NULL, &pages), -ENOSPC);
+}
+
 static void only_one_page_carries_a_farewell(void **state)
 {
     struct hv_channel *channel;
@@ -485,6 +538,8 @@ int main(void)
         XEN_TEST(missing_grant_devices_are_no_missing_references),
         XEN_TEST(rings_are_shared_and_mapped),
         XEN_TEST(refusals_say_why),
+        XEN_TEST(a_limit_is_named_once),
+        XEN_TEST(mappings_without_room_are_no_missing_references),
         XEN_TEST(only_one_page_carries_a_farewell),
         XEN_TEST(events_are_taken_and_come_again),
         XEN_TEST(the_kernel_is_asked_to_clear_our_byte),
