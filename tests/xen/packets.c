@@ -4,8 +4,12 @@
  *
  *   xen-packets echo PORT                     in the guest: checks, counts, returns them
  *   xen-packets send ADDRESS PORT COUNT RATE  in dom0: COUNT at most RATE a second
+ *   xen-packets load ADDRESS PORT RATE        in dom0: RATE a second until it is ended, whatever
+ *                                             becomes of them
+ *   xen-packets until ADDRESS PORT SECONDS    in dom0: one each UNTIL_PERIOD_MS until one comes
+ *                                             back; prints the milliseconds that this took
  *
- * The sender keeps at most WINDOW datagrams on their way, so that none is lost
+ * `send` keeps at most WINDOW datagrams on their way, so that none is lost
  * only because a socket's queue was full; one that is not back after PATIENCE
  * counts as lost. At the end it asks the echo what that saw, and prints
  *
@@ -27,9 +31,10 @@
 
 #define SIZE_MAX_BYTES 1472u /* fills a frame of 1514 bytes */
 #define WINDOW 48u
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define GIVE_UP (2 * WINDOW) /* so many lost say enough */
 #define ASK_TRIES 10
+#define UNTIL_PERIOD_MS 5
 #define MAGIC 0x58414747u /* a datagram of the series */
 #define ASK 0x58414751u   /* what did you see? */
 
@@ -225,19 +230,72 @@ static int ask(struct sender *sender, struct seen *ret)
     return -ETIMEDOUT;
 }
 
-static int send_series(char **argv)
+/* To the address and port of the command line. 0 or -errno. */
+static int sender_open(char **argv, struct sender *ret)
 {
     struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[3]))};
-    struct sender sender = {.fd = socket_make(),
-                            .run = (uint32_t)getpid() ^ (uint32_t)now_ms() << 8,
-                            .count = (uint32_t)strtoul(argv[4], NULL, 10),
+
+    ret->fd = socket_make();
+    ret->run = (uint32_t)getpid() ^ (uint32_t)now_ms() << 8;
+    ret->begun_ms = now_ms();
+    if (inet_pton(AF_INET, argv[2], &there.sin_addr) != 1)
+        return -EINVAL;
+    return ret->fd < 0 || connect(ret->fd, (struct sockaddr *)&there, sizeof(there)) < 0 ? -errno
+                                                                                         : 0;
+}
+
+/* What cannot be sent now is lost, as it is where the way is interrupted later on. */
+static void send_one(struct sender *sender)
+{
+    uint8_t bytes[SIZE_MAX_BYTES];
+
+    datagram_fill(bytes, sender->run, sender->sent);
+    if (send(sender->fd, bytes, size_of(sender->sent), 0) >= 0)
+        sender->sent++;
+}
+
+static int load(char **argv)
+{
+    struct sender sender = {0};
+    uint32_t rate = (uint32_t)strtoul(argv[4], NULL, 10);
+    int error = sender_open(argv, &sender);
+
+    errno = -error;
+    if (error)
+        return fail(argv[2]);
+    for (uint64_t tried = 0;; take_all(&sender, 1))
+        for (; tried < (now_ms() - sender.begun_ms) * rate / 1000; tried++)
+            send_one(&sender);
+}
+
+static int until(char **argv)
+{
+    struct sender sender = {0};
+    uint64_t limit_ms = strtoul(argv[4], NULL, 10) * 1000;
+    int error = sender_open(argv, &sender);
+
+    errno = -error;
+    if (error)
+        return fail(argv[2]);
+    while (!sender.back.arrived && now_ms() - sender.begun_ms < limit_ms) {
+        send_one(&sender);
+        take_all(&sender, UNTIL_PERIOD_MS);
+    }
+    printf("%llu\n", (unsigned long long)(now_ms() - sender.begun_ms));
+    return sender.back.arrived ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int send_series(char **argv)
+{
+    struct sender sender = {.count = (uint32_t)strtoul(argv[4], NULL, 10),
                             .rate = (uint32_t)strtoul(argv[5], NULL, 10)};
     struct seen seen = {0};
+    int error = sender_open(argv, &sender);
 
-    if (inet_pton(AF_INET, argv[2], &there.sin_addr) != 1 || sender.fd < 0 ||
-        connect(sender.fd, (struct sockaddr *)&there, sizeof(there)) < 0)
+    errno = -error;
+    if (error)
         return fail(argv[2]);
-    int error = send_all(&sender);
+    error = send_all(&sender);
     if (!error)
         error = ask(&sender, &seen);
     printf("sent %u there %llu there_damaged %llu back %llu back_damaged %llu\n", sender.sent,
@@ -253,6 +311,11 @@ int main(int argc, char **argv)
         return echo(argv[2]);
     if (argc == 6 && strcmp(argv[1], "send") == 0)
         return send_series(argv);
-    fprintf(stderr, "Usage: xen-packets echo PORT | send ADDRESS PORT COUNT RATE\n");
+    if (argc == 5 && strcmp(argv[1], "load") == 0)
+        return load(argv);
+    if (argc == 5 && strcmp(argv[1], "until") == 0)
+        return until(argv);
+    fprintf(stderr, "Usage: xen-packets echo PORT | send ADDRESS PORT COUNT RATE |\n"
+                    "                   load ADDRESS PORT RATE | until ADDRESS PORT SECONDS\n");
     return 2;
 }

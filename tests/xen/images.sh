@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the machine boots from, in $work: hypervisor, kernel, an initramfs for dom0 and one for its
+# guests. Of this machine are Xen's tools, with the libraries that ldd names, and our programs in
+# $build; hypervisor and kernel are unpacked from $packages.
+
+# Unpacks into unpacked/ what was not unpacked yet.
+packages_unpack() {
+    local deb
+    mkdir -p "$work/unpacked"
+    for deb in "$packages"/*.deb; do
+        [ -e "$work/unpacked/${deb##*/}.done" ] && continue
+        dpkg-deb -x "$deb" "$work/unpacked" || fail "cannot unpack $deb"
+        : >"$work/unpacked/${deb##*/}.done"
+    done
+}
+
+# program ROOT PLACE FILE...: into ROOT/PLACE, with the libraries that they need.
+program() {
+    local root=$1 place=$2 file
+    shift 2
+    for file in "$@"; do
+        install -D "$file" "$root/$place/${file##*/}" || fail "$file is missing"
+        ldd "$file" 2>/dev/null | awk '$2 == "=>" { print $3 } $1 ~ "^/" { print $1 }'
+    done | sort -u | while read -r file; do
+        [ -e "$root/$file" ] || install -D "$file" "$root/$file" || fail "$file is missing"
+    done
+}
+
+# modules ROOT NAME...: numbered in the order in which they are loaded.
+modules() {
+    local root=$1 name file n=10
+    shift
+    for name in "$@"; do
+        file=$(find "$work/unpacked/lib/modules" -name "$name.ko" | head -n 1)
+        [ -n "$file" ] || continue # built in
+        install -D -m 644 "$file" "$root/modules/$n-$name.ko"
+        n=$((n + 1))
+    done
+}
+
+# image ROOT FILE: an initramfs.
+image() {
+    (cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$2" || fail "cannot make $2"
+}
+
+# root_begin ROOT INIT. libxenstore ends a thread, for which the C library loads libgcc_s.so.1 only then.
+root_begin() {
+    rm -rf "$1" && install -D /bin/busybox "$1/bin/busybox" && install "$2" "$1/init" &&
+        install -D -t "$1/lib/x86_64-linux-gnu" /lib/x86_64-linux-gnu/libgcc_s.so.1 ||
+        fail "cannot begin $1"
+}
+
+guest_make() {
+    local root=$work/guest
+    root_begin "$root" "$here/guest/init"
+    program "$root" bin "$build/frontend/xenagg-netfront" "$build/tests/xen/xen-packets"
+    program "$root" usr/bin /usr/bin/xenstore-{read,write,ls,watch,rm,chmod}
+    modules "$root" xen-evtchn xen-gntalloc tun
+    image "$root" "$work/guest.cpio"
+    gzip -1 -f "$work/guest.cpio"
+}
+
+dom0_make() {
+    local root=$work/dom0 tools=/usr/lib/xen-4.17/bin
+    root_begin "$root" "$here/dom0/init"
+    program "$root" bin "$build"/{backend/xenagg-netback,daemon/xenaggd,ctl/xenaggctl,tests/xen/xen-packets}
+    program "$root" usr/bin /usr/bin/xenstore-{read,write,exists,ls,rm,list} /usr/bin/sqlite3
+    program "$root" "${tools#/}" $tools/{xenstored,xen-init-dom0,xenconsoled,xl}
+    modules "$root" xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc llc stp bridge tun
+    install -D -m 644 -t "$root/lab" "$here"/dom0/*.sh
+    install -D -m 644 -t "$root/lab" "$here"/dom0/*.conf
+    install -D -m 644 "$here/dom0/xenaggd.conf" "$root/etc/xenagg/xenaggd.conf"
+    install -D -m 644 -t "$root/guest" "$work/vmlinux.gz" "$work/guest.cpio.gz"
+    image "$root" "$work/dom0.cpio"
+}
+
+images_make() {
+    local kernel hypervisor
+    packages_unpack
+    kernel=$(find "$work/unpacked/boot" -name 'vmlinuz-*' | sort -V | tail -n 1)
+    hypervisor=$(find "$work/unpacked/boot" -name 'xen-4.17-*.gz' | tail -n 1)
+    [ -n "$kernel" ] && [ -n "$hypervisor" ] || fail "no kernel or no hypervisor in $packages"
+    if ! [ "$work/vmlinux.gz" -nt "$kernel" ]; then
+        python3 "$here/vmlinux.py" "$kernel" "$work/vmlinux.gz" || fail "cannot unpack $kernel"
+    fi
+    zcat "$hypervisor" >"$work/xen.elf" || fail "cannot unpack $hypervisor"
+    guest_make
+    dom0_make
+}
