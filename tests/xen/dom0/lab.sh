@@ -3,7 +3,11 @@
 # logs. For each check it says "@@ ok: WHAT" or "@@ FAILED: WHAT", at last "@@ end"; lines of a log
 # begin with "|NAME| ". tests/xen/run reads both from the console.
 
-seconds() { cut -d. -f1 /proc/uptime; }
+seconds() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up%.*}"
+}
 
 # On a host that is known to be slow everything gets so many times as long.
 patience=$(option patience 1)
@@ -53,7 +57,9 @@ end() {
 log_follow() {
     [ ! -e "/run/lab/follow-$1" ] || return 0
     : >"/run/lab/follow-$1"
-    tail -n +1 -F "$2" 2>/dev/null | sed "s/^/|$1| /" &
+    tail -n +1 -F "$2" 2>/dev/null | while IFS= read -r line; do
+        echo "|$1| $(seconds): $line"
+    done &
 }
 
 # start NAME PROGRAM ARG...: its log is /var/log/NAME.log, its number goes to $started.

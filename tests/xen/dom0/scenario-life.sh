@@ -32,7 +32,7 @@ note "mapped grants of each domain: $(grants)"
 
 loads=
 load_start() {
-    xen-packets load "$address" 7 400 &
+    xen-packets load "$address" 7 150 &
     loads="$loads $!"
 }
 loads_stop() {
