@@ -20,6 +20,7 @@ enum ctl_exit {
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 int ctl_attach(int argc, char **argv);
+int ctl_capacity(int argc, char **argv);
 int ctl_check_config(int argc, char **argv);
 int ctl_detach(int argc, char **argv);
 int ctl_explain(int argc, char **argv);

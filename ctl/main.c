@@ -12,6 +12,7 @@ static const struct command {
     {"status", "what each VM is promised and gets", "status [VM] [OPTION...]", ctl_status},
     {"history", "what was predicted, measured and decided", "history [OPTION...]", ctl_history},
     {"explain", "why a VM's containers have their size", "explain VM [OPTION...]", ctl_explain},
+    {"capacity", "how many more VMs fit", "capacity [VM] [OPTION...]", ctl_capacity},
     {"set", "fix a VM's sizes by hand", "set VM [rx|tx] SIZE [OPTION...]", ctl_set},
     {"unset", "leave them to the daemon again", "unset VM [rx|tx] [OPTION...]", ctl_unset},
     {"attach", "give a VM an interface, as a toolstack does", "attach VM|DOMID [OPTION...]",

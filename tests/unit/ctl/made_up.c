@@ -66,7 +66,9 @@ static void count_line(struct segment_line *line, double containers, double pack
 /* A second of packets in containers of `size`. */
 static void count_lane(struct segment_lane *lane, double rate, const struct lane_size *size)
 {
-    double packets = size->packets ? size->packets : 16, containers = floor(rate / packets);
+    double timeout = size->packets ? size->timeout : 1e-3;
+    double packets = floor(fmin(size->packets ? size->packets : 16, 1 + rate * timeout));
+    double containers = floor(rate / packets);
     double fill_ns = (packets - 1) / (2 * rate) * 1e9;
 
     lane->pack.packets = lane->pack.published_packets = (uint64_t)(containers * packets);
@@ -85,11 +87,9 @@ static void count_lane(struct segment_lane *lane, double rate, const struct lane
     for (int i = 0; i < 5; i++)
         histogram_add(&lane->delay, (uint64_t)((0.5 + 0.2 * i) * (fill_ns + 130000)),
                       (uint32_t)(lane->pack.packets / 5));
-    lane->tuning = (struct segment_tuning){.packets = (uint32_t)packets,
-                                           .timeout_us = (uint32_t)(size->timeout * 1e6 + 0.5),
+    lane->tuning = (struct segment_tuning){.packets = size->packets ? size->packets : 16,
+                                           .timeout_us = (uint32_t)(timeout * 1e6 + 0.5),
                                            .bytes = 65536};
-    if (!lane->tuning.timeout_us)
-        lane->tuning.timeout_us = 1000;
 }
 
 static void sample_make(struct made_up *made_up, int tick)
