@@ -22,6 +22,7 @@
 #include "daemon/notify.h"
 #include "daemon/sample.h"
 #include "daemon/status.h"
+#include "daemon/ticks.h"
 
 struct loop {
     struct options options;
@@ -44,8 +45,7 @@ struct loop {
     bool reported;
     struct controller_guest *inputs;
     size_t inputs_room;
-    uint64_t ticks;
-    double tick_last, tick_sum, tick_max; /* s */
+    struct ticks ticks;
 };
 
 static double epoch_now(void)
@@ -252,14 +252,6 @@ static void status_note(const struct loop *loop)
                   loop->segment_error[0] ? "; " : "", loop->segment_error, unattainable);
 }
 
-static void tick_time(struct loop *loop, uint64_t start_ns)
-{
-    loop->tick_last = (double)(clock_ns() - start_ns) * 1e-9;
-    loop->tick_sum += loop->tick_last;
-    loop->tick_max = fmax(loop->tick_max, loop->tick_last);
-    loop->ticks++;
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct loop *loop = context;
@@ -267,9 +259,11 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     uint64_t now = clock_ns();
 
     (void)fd, (void)what;
+    ticks_begin(&loop->ticks);
     store_note(loop);
     int error = sampler_take(loop->sampler, now, &sample);
     segment_note(loop, error);
+    ticks_lap(&loop->ticks, TICKS_SAMPLE);
     struct controller_input input = {
         .now = (double)now * 1e-9,
         .time = epoch_now(),
@@ -287,6 +281,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         loop->reported = false;
         return;
     }
+    ticks_lap(&loop->ticks, TICKS_CONTROL);
     loop->reported = true;
     by_hand_report(loop);
     if (keeper_want(loop->keeper, &loop->report))
@@ -294,7 +289,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     decisions_log(loop);
     history_tick(loop->history, &loop->report);
     status_note(loop);
-    tick_time(loop, now);
+    ticks_lap(&loop->ticks, TICKS_REST);
+    ticks_end(&loop->ticks);
 }
 
 /* ---- the control socket ---- */
@@ -322,10 +318,7 @@ static json_t *status_answer(struct loop *loop, const json_t *arguments, const c
         .history_error = history.error[0] ? history.error : NULL,
         .history_recorded = history.recorded,
         .history_dropped = history.dropped,
-        .ticks = loop->ticks,
-        .tick_last = loop->tick_last,
-        .tick_mean = loop->ticks ? loop->tick_sum / (double)loop->ticks : 0,
-        .tick_max = loop->tick_max,
+        .ticks = &loop->ticks,
     };
     json_t *answer =
         status_json(&health, loop->reported ? &loop->report : NULL, json_string_value(vm));

@@ -219,14 +219,17 @@ static json_t *config_json(const struct status_health *health)
     return object;
 }
 
-static json_t *ticks_json(const struct status_health *health)
+static json_t *ticks_json(const struct ticks *ticks)
 {
     json_t *object = json_object();
 
-    json_object_set_new(object, "count", count(health->ticks));
-    set_us(object, "last_us", health->ticks ? health->tick_last : NAN);
-    set_us(object, "mean_us", health->ticks ? health->tick_mean : NAN);
-    set_us(object, "max_us", health->ticks ? health->tick_max : NAN);
+    json_object_set_new(object, "count", count(ticks->count));
+    set_us(object, "last_us", ticks->count ? ticks->last : NAN);
+    set_us(object, "mean_us", ticks_mean(ticks));
+    set_us(object, "max_us", ticks->count ? ticks->max : NAN);
+    set_us(object, "sample_us", ticks_cpu(ticks, TICKS_SAMPLE));
+    set_us(object, "control_us", ticks_cpu(ticks, TICKS_CONTROL));
+    set_us(object, "rest_us", ticks_cpu(ticks, TICKS_REST));
     return object;
 }
 
@@ -243,7 +246,7 @@ static json_t *daemon_json(const struct status_health *health)
     json_object_set_new(history, "recorded", count(health->history_recorded));
     json_object_set_new(history, "dropped", count(health->history_dropped));
     json_object_set_new(object, "history", history);
-    json_object_set_new(object, "ticks", ticks_json(health));
+    json_object_set_new(object, "ticks", ticks_json(health->ticks));
     return object;
 }
 

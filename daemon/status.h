@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "daemon/report.h"
+#include "daemon/ticks.h"
 
 #define STATUS_PROTOCOL 1
 
@@ -23,8 +24,7 @@ struct status_health {
     const char *store_error;
     const char *history_path, *history_error;
     uint64_t history_recorded, history_dropped;
-    uint64_t ticks;
-    double tick_last, tick_mean, tick_max; /* s */
+    const struct ticks *ticks;
 };
 
 /*

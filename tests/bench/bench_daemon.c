@@ -49,6 +49,7 @@ struct bench {
 struct result {
     unsigned guests;
     double resident_mib, cpu_share, tick_mean, tick_max; /* s */
+    double sample, control, rest;                        /* s of the processor in a tick, means */
     unsigned ticks;
 };
 
@@ -362,6 +363,20 @@ static int status_ask(const struct bench *bench, json_t **ret)
                              sizeof(refusal));
 }
 
+static double ticks_of(const json_t *status)
+{
+    return client_number(status, "daemon.ticks.count");
+}
+
+/* Of a mean over all ticks, the mean (s) over those between two looks. */
+static double mean_between(const json_t *before, const json_t *after, const char *path)
+{
+    double sum = ticks_of(after) * client_number(after, path) -
+                 ticks_of(before) * client_number(before, path);
+
+    return sum / (ticks_of(after) - ticks_of(before)) * 1e-6;
+}
+
 static int measure(struct bench *bench, struct result *ret)
 {
     pid_t pid = process_pid(bench->daemon);
@@ -379,17 +394,16 @@ static int measure(struct bench *bench, struct result *ret)
         json_decref(before);
         return fail("asking the daemon", error);
     }
-    double count = client_number(after, "daemon.ticks.count");
-    double first = client_number(before, "daemon.ticks.count");
-    double sum = count * client_number(after, "daemon.ticks.mean_us") -
-                 first * client_number(before, "daemon.ticks.mean_us");
     *ret = (struct result){
         .guests = bench->n,
         .resident_mib = resident_mib(pid),
         .cpu_share = (cpu_seconds(pid) - cpu) / ((double)(clock_ns() - start) * 1e-9),
-        .tick_mean = sum / (count - first) * 1e-6,
+        .tick_mean = mean_between(before, after, "daemon.ticks.mean_us"),
+        .sample = mean_between(before, after, "daemon.ticks.sample_us"),
+        .control = mean_between(before, after, "daemon.ticks.control_us"),
+        .rest = mean_between(before, after, "daemon.ticks.rest_us"),
         .tick_max = client_number(after, "daemon.ticks.max_us") * 1e-6,
-        .ticks = (unsigned)(count - first),
+        .ticks = (unsigned)(ticks_of(after) - ticks_of(before)),
     };
     json_decref(before);
     json_decref(after);
@@ -414,10 +428,11 @@ static int bench_one(unsigned n, struct result *ret)
 
 static json_t *result_json(const struct result *result)
 {
-    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:i}", "guests", (int)result->guests,
+    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "guests", (int)result->guests,
                      "resident_mib", result->resident_mib, "cpu_share", result->cpu_share,
                      "tick_mean_us", result->tick_mean * 1e6, "tick_max_us", result->tick_max * 1e6,
-                     "ticks", (int)result->ticks);
+                     "sample_cpu_us", result->sample * 1e6, "control_cpu_us", result->control * 1e6,
+                     "rest_cpu_us", result->rest * 1e6, "ticks", (int)result->ticks);
 }
 
 int main(int argc, char **argv)
@@ -426,15 +441,16 @@ int main(int argc, char **argv)
     json_t *rows = json_array();
 
     printf("xenaggd at an interval of 1 s; ticks with all they do but the database's own thread\n");
-    printf("%8s %12s %12s %12s %12s %7s\n", "guests", "resident", "of a CPU", "tick, mean",
-           "tick, worst", "ticks");
+    printf("%8s %12s %12s %12s %12s %25s %7s\n", "guests", "resident", "of a CPU", "tick, mean",
+           "tick, worst", "CPU: sample/control/rest", "ticks");
     for (int i = 0; i < 2; i++) {
         struct result result = {0};
         if (bench_one(sizes[i], &result))
             return EXIT_FAILURE;
-        printf("%8u %8.1f MiB %10.2f %% %9.2f ms %9.2f ms %7u\n", result.guests,
-               result.resident_mib, 100 * result.cpu_share, 1e3 * result.tick_mean,
-               1e3 * result.tick_max, result.ticks);
+        printf("%8u %8.1f MiB %10.2f %% %9.2f ms %9.2f ms %8.2f %6.2f %6.2f ms %7u\n",
+               result.guests, result.resident_mib, 100 * result.cpu_share, 1e3 * result.tick_mean,
+               1e3 * result.tick_max, 1e3 * result.sample, 1e3 * result.control, 1e3 * result.rest,
+               result.ticks);
         fflush(stdout);
         json_array_append_new(rows, result_json(&result));
     }

@@ -80,7 +80,7 @@ static void each_vm_is_asked_about(void **state)
 static void relaxed_promises_fit_more(void **state)
 {
     (void)state;
-    json_t *strict = like("router", "10us"), *middle = like("router", "400us");
+    json_t *strict = like("router", "10us"), *middle = like("router", "250us");
     json_t *relaxed = like("router", "5ms");
     assert_int_equal(number_of(row_of(strict, 0), "more"), 0);
     assert_string_equal(text_of(row_of(strict, 0), "limit"), "its own promise");

@@ -274,7 +274,9 @@ static void dead_ones_is_replaced_and_files_are_not(void **state)
 
 static void unknown_numbers_are_null(void **state)
 {
-    struct status_health health = {.config_path = "/c", .segment_path = "/s", .history_path = "/h"};
+    struct ticks ticks = {0};
+    struct status_health health = {
+        .config_path = "/c", .segment_path = "/s", .history_path = "/h", .ticks = &ticks};
     struct guest_report guest = {.name = "bad\xff"};
     struct worker_report worker = {.utilisation = NAN};
     struct tick_report report = {
@@ -313,7 +315,9 @@ static void unknown_numbers_are_null(void **state)
 /* Every field that the documentation names is there. */
 static void documented_fields_are_there(void **state)
 {
-    struct status_health health = {.config_path = "/c", .segment_path = "/s", .history_path = "/h"};
+    struct ticks ticks = {0};
+    struct status_health health = {
+        .config_path = "/c", .segment_path = "/s", .history_path = "/h", .ticks = &ticks};
     struct guest_report guest = {.name = "a"};
     struct worker_report worker = {0};
     struct tick_report report = {
