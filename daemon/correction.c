@@ -6,15 +6,25 @@
 #include "daemon/delay.h"
 
 /* What a promise keeps in hand, in standard deviations of a tick around the prediction ... */
-#define MARGIN_ERRORS 2.0
+#define MARGIN_ERRORS 1.5
 /* ... and in shares of the promise: before anything is known, at least, at most. */
-#define MARGIN_GUESS 0.05
-#define MARGIN_MIN 0.03
+#define MARGIN_GUESS 0.03
+#define MARGIN_MIN 0.01
 #define MARGIN_MAX 0.2
+/* What was learnt at one delay says less of another: share of the way there. */
+#define MARGIN_FAR 0.03
 /* A correction follows slowly, but fast where a promise is being broken. */
 #define GAIN 0.2
 #define GAIN_BROKEN 0.4
+/* Ticks of fewer containers say less. */
+#define GAIN_CONTAINERS 150.0
 #define DELAY_MIN 1e-6
+/* Of the square of a tick's surprise; the most that one tick counts for, in shares of the promise.
+ */
+#define SURPRISE_GAIN 0.08
+#define SURPRISE_MAX 0.3
+/* How much of it is believed at another rate than it was learnt at. */
+#define JUMP_KEEPS 0.3
 
 double correction_of(const struct track *track, enum bias_of of, double model)
 {
@@ -28,10 +38,21 @@ double correction_measured(const struct track *track, const struct segment_inter
     return delay_promised(&track->policy.promise, delays);
 }
 
-static void learn_one(struct track *track, enum bias_of of, double measured, double model,
-                      bool broken)
+/* Of the direction in use that has fewer. */
+static double containers_of(const struct track *track, const struct segment_interface *delta)
 {
-    double gain = broken ? GAIN_BROKEN : GAIN;
+    double fewest = INFINITY,
+           of[] = {(double)delta->rx.pack.containers, (double)delta->tx.unload.containers};
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (track->in_use[d])
+            fewest = fmin(fewest, of[d]);
+    return fewest;
+}
+
+static void learn_one(struct track *track, enum bias_of of, double measured, double model,
+                      double gain)
+{
 
     /* The first differences count for more: an average of what there is. */
     if (track->bias[of].weight < 0.5)
@@ -40,32 +61,58 @@ static void learn_one(struct track *track, enum bias_of of, double measured, dou
         bias_learn(&track->bias[of], measured, model, gain);
 }
 
+/* How much worse than expected it came, whatever the reason. */
+static void surprise_learn(struct track *track, double promised)
+{
+    double delay = track->policy.promise.delay;
+
+    if (!track->expects || !isfinite(promised) || !isfinite(delay) || track->before != TUNING_OK)
+        return;
+    double above = fmin(SURPRISE_MAX, fmax(0, promised - track->expected_promise) / delay);
+    track->surprise += SURPRISE_GAIN * (above * above - track->surprise);
+}
+
 void correction_learn(struct track *track, const struct segment_interface *delta,
                       const struct guest_forecast *model)
 {
     double promised = correction_measured(track, delta);
     bool broken = promised > track->policy.promise.delay;
+    double gain = broken ? GAIN_BROKEN : GAIN;
 
+    gain *= fmin(1, containers_of(track, delta) / GAIN_CONTAINERS);
+    surprise_learn(track, promised);
     /* A tick in which the rate jumped was neither what it was before nor what it will be. */
-    if (track->rate[DIRECTION_RX].jumped || track->rate[DIRECTION_TX].jumped)
+    if (track->rate[DIRECTION_RX].jumped || track->rate[DIRECTION_TX].jumped) {
+        for (int of = 0; of < BIAS_COUNT; of++)
+            bias_doubt(&track->bias[of], JUMP_KEEPS);
         return;
+    }
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         const struct histogram *delay = &delay_lane(delta, d)->delay;
         if (track->in_use[d] && histogram_count(delay) >= CORRECTION_PACKETS)
             learn_one(track, d == DIRECTION_RX ? BIAS_RX : BIAS_TX, histogram_mean(delay) * 1e-9,
-                      model->mean[d].total, broken);
+                      model->mean[d].total, gain);
         else if (track->in_use[d])
             return;
     }
-    learn_one(track, BIAS_PROMISE, promised, model->promised, broken);
+    learn_one(track, BIAS_PROMISE, promised, model->promised, gain);
 }
 
 double correction_margin(const struct track *track)
 {
+    const struct bias_estimator *bias = &track->bias[BIAS_PROMISE];
     double promised = track->policy.promise.delay;
-    double error = bias_get(&track->bias[BIAS_PROMISE], MARGIN_GUESS * promised).error;
+    double error = bias_get(bias, MARGIN_GUESS * promised).error;
+    double far = bias->weight > 0 ? fabs(promised - bias->predicted / bias->weight) : 0;
 
-    return promised * fmin(MARGIN_MAX, fmax(MARGIN_MIN, MARGIN_ERRORS * error / promised));
+    error = hypot(error, MARGIN_FAR * fmin(far, promised));
+    double share = hypot(MARGIN_ERRORS * error / promised, correction_surprise(track));
+    return promised * fmin(MARGIN_MAX, fmax(MARGIN_MIN, share));
+}
+
+double correction_surprise(const struct track *track)
+{
+    return sqrt(track->surprise);
 }
 
 double correction_target(const struct track *track, double reserve)

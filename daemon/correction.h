@@ -20,6 +20,8 @@ void correction_learn(struct track *track, const struct segment_interface *delta
 double correction_of(const struct track *track, enum bias_of of, double model);
 /* s that a promise keeps in hand for what varies from tick to tick. */
 double correction_margin(const struct track *track);
+/* How much worse than expected ticks come out of late, as a share of the promise. */
+double correction_surprise(const struct track *track);
 /*
  * What the model has to come to, so that what is measured comes to the promise
  * less `reserve` (s). INFINITY where nothing is promised.

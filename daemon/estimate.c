@@ -10,15 +10,18 @@
 #define RATE_MEMORY 5.0 /* s */
 /* Standard errors that a count may be off before the older ones are forgotten. */
 #define JUMP_ERRORS 4.0
-#define JUMP_PACKETS 4.0         /* and packets */
+#define JUMP_PACKETS 4.0 /* and packets */
+#define LOW_PACKETS 50.0
+#define LOW_MEMORY 60.0          /* s */
 #define DISPERSION_MEMORY 1000.0 /* bins */
 #define DISPERSION_BINS 20.0     /* fewer say nothing */
+#define DISPERSION_ODD 2.0       /* so many times more or less is another traffic */
 #define LINE_MEMORY 5000.0       /* observations */
 #define SCV_MAX 4.0
 /* A difference is odd when it is so many deviations, and shares of the prediction, off. */
 #define ODD_ERRORS 4.0
 #define ODD_SHARE 0.15
-#define ODD_WEIGHT 0.5
+#define ODD_WEIGHT 0.25
 #define ODD_MOST 2
 #define BIAS_SHARE_MIN (-0.6) /* no prediction is believed to be more than so far too high */
 
@@ -55,6 +58,7 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
     double keep = exp(-seconds / RATE_MEMORY);
 
     rate->jumped = rate->seconds > 0 && rate_jumps(rate, packets, seconds, dispersion);
+    rate->rose = rate->jumped && packets > rate_of(rate) * seconds;
     if (rate->jumped)
         keep = 0;
     rate->packets = rate->packets * keep + packets;
@@ -62,7 +66,45 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
     rate->squares = rate->squares * keep * keep + seconds;
 }
 
+void rate_low_count(double *low, double packets, double seconds)
+{
+    double rate = packets / seconds;
+
+    if (packets < LOW_PACKETS)
+        return;
+    if (!(*low > 0) || rate < *low)
+        *low = rate;
+    else /* as a ratio: from a thousandth it takes as long as from a half */
+        *low *= pow(rate / *low, 1 - exp(-seconds / LOW_MEMORY));
+}
+
 /* ---- index of dispersion ---- */
+
+void dispersion_forget(struct dispersion_estimator *dispersion)
+{
+    memset(dispersion, 0, sizeof(*dispersion));
+}
+
+static double dispersion_of(double bins, double packets, double squares)
+{
+    double mean = packets / bins;
+
+    return (squares - bins * mean * mean) / (bins - 1) / mean;
+}
+
+/* One bin with a jump in it outweighs seconds of others: two samples that know nothing of it do
+ * not.
+ */
+static bool dispersion_odd(const struct dispersion_estimator *d, double bins, double packets,
+                           double squares)
+{
+    if (d->bins < DISPERSION_BINS || d->packets < DISPERSION_BINS || bins < DISPERSION_BINS ||
+        packets < DISPERSION_BINS)
+        return false;
+    double ratio =
+        dispersion_of(bins, packets, squares) / dispersion_of(d->bins, d->packets, d->squares);
+    return !(ratio > 1 / DISPERSION_ODD) || !(ratio < DISPERSION_ODD);
+}
 
 void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint64_t packets,
                     uint64_t squares)
@@ -72,15 +114,14 @@ void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint
         (double)squares > (double)packets * (double)packets ||
         (double)squares * (double)bins < (double)packets * (double)packets * (1 - 1e-9))
         return;
+    bool odd = dispersion_odd(dispersion, (double)bins, (double)packets, (double)squares);
+    dispersion->odd = odd ? dispersion->odd + 1 : 0;
+    if (dispersion->odd >= ODD_MOST)
+        dispersion_forget(dispersion);
     double keep = exp(-(double)bins / DISPERSION_MEMORY);
     dispersion->bins = dispersion->bins * keep + (double)bins;
     dispersion->packets = dispersion->packets * keep + (double)packets;
     dispersion->squares = dispersion->squares * keep + (double)squares;
-}
-
-void dispersion_forget(struct dispersion_estimator *dispersion)
-{
-    memset(dispersion, 0, sizeof(*dispersion));
 }
 
 struct estimate dispersion_get(const struct dispersion_estimator *dispersion)
@@ -243,6 +284,17 @@ void bias_learn(struct bias_estimator *bias, double measured, double predicted, 
     bias->weight += gain * (1 - bias->weight);
 }
 
+void bias_doubt(struct bias_estimator *bias, double weight)
+{
+    if (!(bias->weight > weight))
+        return;
+    double keep = weight / bias->weight;
+    bias->mean *= keep;
+    bias->square *= keep;
+    bias->predicted *= keep;
+    bias->weight = weight;
+}
+
 struct estimate bias_get(const struct bias_estimator *bias, double guess)
 {
     if (!(bias->weight > 0))
@@ -250,8 +302,8 @@ struct estimate bias_get(const struct bias_estimator *bias, double guess)
     /* Both started at 0, which is worth 1 - weight of them. */
     double mean = bias->mean / bias->weight;
     double variance = fmax(0, bias->square / bias->weight - mean * mean);
-    double known = bias->weight;
-    return (struct estimate){mean, sqrt(known * variance + (1 - known) * guess * guess)};
+    double known = bias->weight, doubt = (1 - known) * guess;
+    return (struct estimate){mean, sqrt(known * variance + doubt * doubt)};
 }
 
 /* The rule as a share of the predictions that it was learnt at; below 0 only. */

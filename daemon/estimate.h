@@ -28,7 +28,7 @@ struct estimate {
 struct rate_estimator {
     double packets, seconds; /* weighted */
     double squares;          /* sum of squared weights times seconds: for the error */
-    bool jumped;             /* at the last count */
+    bool jumped, rose;       /* at the last count; upwards */
 };
 
 /*
@@ -39,10 +39,17 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
 /* 0 +- 0 before anything was counted. */
 struct estimate rate_get(const struct rate_estimator *rate, double dispersion);
 
+/*
+ * The lowest rate of late, in `low` (packets/s; 0: none known): taken over at
+ * once, forgotten within minutes. Counts of a few packets say nothing.
+ */
+void rate_low_count(double *low, double packets, double seconds);
+
 /* ---- index of dispersion of counts ---- */
 
 struct dispersion_estimator {
     double bins, packets, squares; /* weighted sums over bins */
+    int odd;                       /* samples in a row that were clearly other than the rest */
 };
 
 void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint64_t packets,
@@ -103,6 +110,8 @@ struct bias_estimator {
  * it all.
  */
 void bias_learn(struct bias_estimator *bias, double measured, double predicted, double gain);
+/* What is learnt stays, but as if there were only so little of it (0..1). */
+void bias_doubt(struct bias_estimator *bias, double weight);
 /* The rule, and one standard deviation around it; 0 +- `guess` where nothing was learnt. */
 struct estimate bias_get(const struct bias_estimator *bias, double guess);
 /*

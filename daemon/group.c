@@ -10,10 +10,12 @@
 #include "daemon/correction.h"
 #include "daemon/delay.h"
 #include "daemon/moves.h"
+#include "daemon/shape.h"
 
 /* Better sizes must have been wanted for so long, and so many ticks. */
 #define HOLD_SECONDS 3.0
 #define HOLD_TICKS 3.0
+#define REST_TICKS 10.0
 /* A promise counts as attainable again only when it is by this share, and for a while. */
 #define ATTAINABLE_AGAIN 0.97
 /* A size that is not in force so many ticks after it was decided is being ignored. */
@@ -57,6 +59,11 @@ void group_add(struct group *group, struct track *track, const struct segment_in
 double group_hold(const struct group *group)
 {
     return fmax(HOLD_SECONDS, HOLD_TICKS * group->interval);
+}
+
+double group_rest(const struct group *group)
+{
+    return REST_TICKS * group->interval;
 }
 
 void group_round(struct lane_size *size)
@@ -165,11 +172,13 @@ static void sizings_take(struct group *group, const struct guest_load *targets, 
         if (agenda[i]) {
             track->sizing = group->sizings[i];
             track->solved = targets[i];
+            shape_sizes(&targets[i], track->low, &track->sizing, track->shaped);
         } else {
             group->sizings[i] = track->sizing;
             if (!track_sized(track))
-                track_at_work(track, group->sizings[i].size);
+                track_at_work(track, track->shaped);
         }
+        memcpy(group->sizings[i].size, track->shaped, sizeof(track->shaped));
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
             group_round(&group->sizings[i].size[d]);
     }

@@ -38,6 +38,8 @@ int group_run(struct group *group);
 
 /* s that better sizes must have been wanted before there is a move. */
 double group_hold(const struct group *group);
+/* s that sizes stay as they are where better ones would be only a little better. */
+double group_rest(const struct group *group);
 /* Forecast of the loads with the sizes as they stand. */
 int group_forecast(struct group *group);
 /* Timeouts are whole microseconds in the store. */

@@ -8,16 +8,23 @@
 
 #include "daemon/correction.h"
 
-/* The sizes in use may go this far into the margin before they are in danger. */
-#define MARGIN_DANGER 0.5
+/*
+ * The sizes in use are in danger once the margin is used up, but for what ticks
+ * come out worse than expected anyway: above this share of the promise that is
+ * no noise, but a load that changes all the time.
+ */
+#define SURPRISE_NONE 0.01
 /* Where no size keeps the promise: the least delay may be missed by this share. */
 #define LEAST_SLACK 0.1
 #define DANGER_ROUNDS 4
+/* Sizes that differ by more than this (a logarithm) are far from right: no need to wait so long. */
+#define GAP_LARGE 0.15
 
 /* Model's delay above which the sizes in use are changed at once. */
 static double danger_limit(const struct track *track, const struct sizing *sizing)
 {
-    double limit = correction_target(track, (1 - MARGIN_DANGER) * correction_margin(track));
+    double reserve = correction_surprise(track) - SURPRISE_NONE;
+    double limit = correction_target(track, fmax(0, reserve) * track->policy.promise.delay);
 
     return fmax(limit, sizing->least * (1 + LEAST_SLACK));
 }
@@ -93,10 +100,33 @@ static int move_endangered(struct group *group)
 static void roomy_undo(struct group *group, const struct lane_size (*before)[DIRECTION_COUNT])
 {
     for (size_t i = 0; i < group->n; i++)
-        if (group->tracks[i]->move == MOVE_ROOM) {
+        if (group->tracks[i]->move == MOVE_ROOM || group->tracks[i]->move == MOVE_RISE) {
             group->tracks[i]->move = MOVE_NONE;
             memcpy(group->sizes[i], before[i], sizeof(group->sizes[i]));
         }
+}
+
+/* A rate that has clearly risen is no noise, and the timeout guards against its falling again. */
+static bool has_risen(const struct group *group, size_t i)
+{
+    const struct track *track = group->tracks[i];
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (track->in_use[d] && track->rate[d].rose &&
+            group->sizings[i].size[d].packets > group->sizes[i][d].packets)
+            return true;
+    return false;
+}
+
+static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTION_COUNT])
+{
+    struct track *track = group->tracks[i];
+    const struct lane_size *wanted = group->sizings[i].size;
+    bool large = steady_gap(group->sizes[i], wanted) > GAP_LARGE;
+    double hold = large ? group_hold(group) : group_rest(group);
+    bool rested = large || group->now - track->moved >= group_rest(group);
+
+    return steady_room(&track->steady, group->sizes[i], wanted, group->now, hold, ret) && rested;
 }
 
 static bool roomy_do(struct group *group)
@@ -106,12 +136,13 @@ static bool roomy_do(struct group *group)
     for (size_t i = 0; i < group->n; i++) {
         struct track *track = group->tracks[i];
         struct lane_size sizes[DIRECTION_COUNT];
-        if (track->move == MOVE_NONE &&
-            steady_room(&track->steady, group->sizes[i], group->sizings[i].size, group->now,
-                        group_hold(group), sizes)) {
+        if (track->move != MOVE_NONE)
+            continue;
+        if (has_risen(group, i))
+            move_to(group, i, group->sizings[i].size, MOVE_RISE);
+        else if (has_room(group, i, sizes))
             move_to(group, i, sizes, MOVE_ROOM);
-            moved = true;
-        }
+        moved |= track->move != MOVE_NONE;
     }
     return moved;
 }

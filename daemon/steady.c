@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* Changes below these shares are left alone. */
-#define NEAR_PACKETS 0.06
-#define NEAR_TIMEOUT 0.15
+#define NEAR_PACKETS 0.025
+#define NEAR_TIMEOUT 0.03
 
 static bool lane_near(const struct lane_size *a, const struct lane_size *b)
 {
@@ -24,19 +24,35 @@ bool steady_near(const struct lane_size a[DIRECTION_COUNT],
            lane_near(&a[DIRECTION_TX], &b[DIRECTION_TX]);
 }
 
+/* Either may be what closes the containers. */
+static double larger_by(const struct lane_size *size, const struct lane_size *current)
+{
+    return log((double)size->packets / (double)current->packets) +
+           log(size->timeout / current->timeout);
+}
+
 static int side(const struct lane_size *size, const struct lane_size *current)
 {
-    if (size->packets != current->packets)
-        return size->packets > current->packets ? 1 : -1;
-    return (size->timeout > current->timeout) - (size->timeout < current->timeout);
+    double by = larger_by(size, current);
+
+    return (by > 0) - (by < 0);
 }
 
 static double distance(const struct lane_size *size, const struct lane_size *current)
 {
-    double packets = log((double)size->packets / (double)current->packets);
-    double timeout = log(size->timeout / current->timeout);
+    return fabs(larger_by(size, current));
+}
 
-    return fabs(packets) + 1e-3 * fabs(timeout); /* packets first */
+double steady_gap(const struct lane_size a[DIRECTION_COUNT],
+                  const struct lane_size b[DIRECTION_COUNT])
+{
+    double gap = 0;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        gap = fmax(gap, fabs(log((double)a[d].packets / (double)b[d].packets)));
+        gap = fmax(gap, fabs(log(a[d].timeout / b[d].timeout)));
+    }
+    return gap;
 }
 
 static bool same_sides(const struct steady *steady, const struct lane_size *current,

@@ -22,6 +22,9 @@ struct steady {
 /* Whether two sizes are so near that a change is not worth it. */
 bool steady_near(const struct lane_size a[DIRECTION_COUNT],
                  const struct lane_size b[DIRECTION_COUNT]);
+/* By how much the most different of their numbers differ, as a logarithm. */
+double steady_gap(const struct lane_size a[DIRECTION_COUNT],
+                  const struct lane_size b[DIRECTION_COUNT]);
 /*
  * `wanted` at `now` (s), where no delay is in danger. True: move to `ret`, now.
  */

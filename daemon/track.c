@@ -73,6 +73,8 @@ bool track_policy(struct track *track, const struct config_policy *policy,
 static void track_reborn(struct track *track, const struct segment_interface *now)
 {
     memset(track->rate, 0, sizeof(track->rate));
+    memset(track->low, 0, sizeof(track->low));
+    track->surprise = 0;
     memset(track->dispersion, 0, sizeof(track->dispersion));
     memset(track->bytes, 0, sizeof(track->bytes));
     memset(track->bias, 0, sizeof(track->bias));
@@ -113,9 +115,12 @@ static void lane_feed(struct track *track, enum direction d, const struct segmen
 {
     const struct segment_pack *pack = &delay_lane(delta, d)->pack;
     uint64_t packets = lane_packets(delta, d);
+    /* What the port had to drop came, too: a worker that can't keep up shall be seen as such. */
+    double arrived = (double)packets + (d == DIRECTION_RX ? (double)delta->port_dropped : 0);
     double dispersion = dispersion_get(&track->dispersion[d]).value;
 
-    rate_count(&track->rate[d], (double)packets, seconds, dispersion);
+    rate_count(&track->rate[d], arrived, seconds, dispersion);
+    rate_low_count(&track->low[d], arrived, seconds);
     if (track->rate[d].jumped) { /* the bins of this sample hold both rates */
         dispersion_forget(&track->dispersion[d]);
         memset(&track->bytes[d], 0, sizeof(track->bytes[d]));

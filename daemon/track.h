@@ -18,7 +18,7 @@
 enum bias_of { BIAS_RX, BIAS_TX, BIAS_PROMISE, BIAS_COUNT };
 
 /* Why the sizes are not those of the tick before. */
-enum move { MOVE_NONE, MOVE_FIRST, MOVE_DANGER, MOVE_ROOM };
+enum move { MOVE_NONE, MOVE_FIRST, MOVE_DANGER, MOVE_RISE, MOVE_ROOM };
 
 struct track {
     struct keys_interface interface;
@@ -31,6 +31,7 @@ struct track {
     uint32_t worker, generation;
     struct lane_size in_force[DIRECTION_COUNT];
     struct rate_estimator rate[DIRECTION_COUNT];
+    double low[DIRECTION_COUNT]; /* packets/s, the lowest rate of late; 0: none known */
     struct dispersion_estimator dispersion[DIRECTION_COUNT];
     struct mean_estimator bytes[DIRECTION_COUNT];
     bool in_use[DIRECTION_COUNT];
@@ -43,8 +44,9 @@ struct track {
     struct config_policy policy;
     bool decided; /* `current` is valid */
     struct lane_size current[DIRECTION_COUNT];
-    struct sizing sizing;     /* the model's, for the next warm start */
-    struct guest_load solved; /* what that was found for */
+    struct sizing sizing;                     /* the model's, for the next warm start */
+    struct lane_size shaped[DIRECTION_COUNT]; /* that sizing, made for rates that change */
+    struct guest_load solved;                 /* what that was found for */
     struct steady steady;
     enum move move; /* at this tick */
     double moved;   /* s, when the sizes last changed */
@@ -60,6 +62,8 @@ struct track {
     double expected_promise;      /* s, corrected */
     double corrected[BIAS_COUNT]; /* s, the corrections in it */
     struct bias_estimator bias[BIAS_COUNT];
+    double surprise; /* mean square of how far above the expected the promised delay was, in shares
+                        of the promise; jumps and all */
     struct verdict verdict;
     uint64_t windows, windows_kept;
     bool last_kept;

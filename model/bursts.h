@@ -25,8 +25,7 @@ struct burst_kind {
 };
 
 struct bursts {
-    double rate;
-    double timeout; /* s from a short container's first packet to its closing */
+    double rate, timeout; /* of the closing rule */
     struct burst_kind kinds[BURST_KINDS];
     int n;
     /* Of a full container's gap, at `first`, `first` + `step`, ...: ln P(gap > x), and the
@@ -35,11 +34,8 @@ struct bursts {
     double log_tail[BURST_GAPS], integral[BURST_GAPS], square[BURST_GAPS];
 };
 
-/*
- * `law`: of Poisson packets at a rate > 0. `late`: s by which the deadline is
- * noticed late; what comes meanwhile goes to the next container.
- */
-void bursts_init(struct bursts *bursts, const struct closing_law *law, double late);
+/* `law`: of Poisson packets at a rate > 0. */
+void bursts_init(struct bursts *bursts, const struct closing_law *law);
 
 /* P(the gap before a full, or a short, container > x). */
 double bursts_gap_tail(const struct bursts *bursts, bool full, double x);

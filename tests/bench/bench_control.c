@@ -222,7 +222,8 @@ static json_t *row_figures(const struct row *row)
 static int tick_times(struct table *table)
 {
     static struct scenario scenario;
-    char text[] = "title 256 guests\nguests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
+    char text[] = "title 256 guests\ninterval 200ms\n"
+                  "guests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
                   "promise g delay=3ms scope=one-way\nassert kept g >= 0\n";
     char why[200];
     double times[TICKS];
@@ -244,8 +245,9 @@ static int tick_times(struct table *table)
     }
     for (int t = 0; t < TICKS && !error; t++) {
         struct tick_report report;
-        struct controller_input input = {.interval = 1, .guests = guests, .n_guests = 256};
-        error = world_run(world, 1);
+        struct controller_input input = {
+            .interval = scenario.interval, .guests = guests, .n_guests = scenario.n_guests};
+        error = world_run(world, scenario.interval);
         input.now = 1000 + world_now(world);
         input.config = world_config(world);
         input.sample = world_sample(world);

@@ -118,6 +118,9 @@ static double value_of(const struct run *run, const struct scope_of *s,
         return settled_of(run, s, guest);
     case CLAIM_ERROR:
         return error_of(run, s, guest);
+    case CLAIM_FORWARDS:
+    case CLAIM_KEEPS:
+        return s->to > s->from ? run_point(run, s->to - 1, guest)->forwarded : NAN;
     default:
         return s->to > s->from ? run_point(run, s->to - 1, guest)->sizes[DIRECTION_RX].packets
                                : NAN;
@@ -126,7 +129,8 @@ static double value_of(const struct run *run, const struct scope_of *s,
 
 static bool at_least(enum scenario_claim_kind kind)
 {
-    return kind == CLAIM_KEPT || kind == CLAIM_TIGHT || kind == CLAIM_CALM || kind == CLAIM_LARGER;
+    return kind == CLAIM_KEPT || kind == CLAIM_TIGHT || kind == CLAIM_CALM ||
+           kind == CLAIM_LARGER || kind == CLAIM_FORWARDS;
 }
 
 static bool state_holds(const struct run *run, const struct scope_of *s,

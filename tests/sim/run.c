@@ -165,19 +165,24 @@ static int daemon_events(struct runner *runner, double from, double to)
 static void point_report(struct run_point *point, const struct guest_report *report)
 {
     point->state = report->state;
+    point->forwarded = report->forwarded;
     point->predicted = report->kept >= 0 ? report->window_predicted : NAN;
     point->measured = report->kept >= 0 ? report->window_measured : NAN;
 }
 
 static void trace(double t, const struct guest_report *report, const struct run_point *point)
 {
-    printf("%7.2f %s rx %.0f k %u/%.0f tx %.0f k %u/%.0f pred %.1f meas %.1f exp %.1f least %.1f "
+    printf("%7.2f %s I %.2f %.2f fw %.1f cor %.0f pm %.0f rx %.0f k %u/%.0f tx %.0f k %u/%.0f pred "
+           "%.1f meas %.1f exp %.1f least %.1f "
            "true %.3f %s | %s\n",
-           t, report->name, report->lanes[0].rate.value, report->lanes[0].wanted.packets,
-           report->lanes[0].wanted.timeout * 1e6, report->lanes[1].rate.value,
-           report->lanes[1].wanted.packets, report->lanes[1].wanted.timeout * 1e6,
-           report->predicted * 1e6, report->measured * 1e6, report->expected * 1e6,
-           report->least * 1e6, point->ratio, tuning_state_name(report->state), report->reason);
+           t, report->name, report->lanes[0].dispersion, report->lanes[1].dispersion,
+           report->forwarded, report->lanes[0].correction * 1e6,
+           report->lanes[0].predicted.total * 1e6, report->lanes[0].rate.value,
+           report->lanes[0].wanted.packets, report->lanes[0].wanted.timeout * 1e6,
+           report->lanes[1].rate.value, report->lanes[1].wanted.packets,
+           report->lanes[1].wanted.timeout * 1e6, report->predicted * 1e6, report->measured * 1e6,
+           report->expected * 1e6, report->least * 1e6, point->ratio,
+           tuning_state_name(report->state), report->reason);
 }
 
 static int sizes_take(struct runner *runner, size_t tick, const struct tick_report *report)

@@ -13,6 +13,7 @@ struct run_point {
     bool judged, kept;          /* this tick's own packets, with their sampling error allowed for */
     double ratio;               /* what was measured, in shares of what was promised */
     enum tuning_state state;    /* by a rule that reports */
+    double forwarded;           /* share of the rx packets, as the rule believes */
     double predicted, measured; /* s, of the rule's own windows; NAN: none ended here */
 };
 

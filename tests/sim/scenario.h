@@ -80,18 +80,20 @@ struct scenario_event {
 };
 
 enum scenario_claim_kind {
-    CLAIM_KEPT,    /* share of the windows that keep the promise >= value */
-    CLAIM_BROKEN,  /* share of the windows that keep the promise <= value */
-    CLAIM_TIGHT,   /* mean of what was measured over the promise >= value */
-    CLAIM_WORST,   /* the worst window over the promise <= value */
-    CLAIM_CHANGES, /* size changes of each guest <= value */
-    CLAIM_CALM,    /* no guest's size changed twice within `value` ticks */
-    CLAIM_SETTLED, /* within `value` ticks after `from`, until `to`, ticks keep the promise */
-    CLAIM_STATE,   /* all ticks are in `state` */
-    CLAIM_SAYS,    /* the last reason contains `text` */
-    CLAIM_LARGER,  /* the last rx size >= value packets */
-    CLAIM_SMALLER, /* the last rx size <= value packets */
-    CLAIM_ERROR,   /* mean of |predicted - measured| / measured <= value */
+    CLAIM_KEPT,     /* share of the windows that keep the promise >= value */
+    CLAIM_BROKEN,   /* share of the windows that keep the promise <= value */
+    CLAIM_TIGHT,    /* mean of what was measured over the promise >= value */
+    CLAIM_WORST,    /* the worst window over the promise <= value */
+    CLAIM_CHANGES,  /* size changes of each guest <= value */
+    CLAIM_CALM,     /* no guest's size changed twice within `value` ticks */
+    CLAIM_SETTLED,  /* within `value` ticks after `from`, until `to`, ticks keep the promise */
+    CLAIM_STATE,    /* all ticks are in `state` */
+    CLAIM_SAYS,     /* the last reason contains `text` */
+    CLAIM_LARGER,   /* the last rx size >= value packets */
+    CLAIM_SMALLER,  /* the last rx size <= value packets */
+    CLAIM_FORWARDS, /* it is believed to forward >= value of its rx packets, at the end */
+    CLAIM_KEEPS,    /* ... <= value */
+    CLAIM_ERROR,    /* mean of |predicted - measured| / measured <= value */
     CLAIM_KINDS
 };
 
@@ -108,6 +110,7 @@ struct scenario {
     char title[SCENARIO_TEXT];
     enum scenario_kind kind;
     uint64_t seed;
+    uint64_t identity; /* a hash of all that makes it what it is, not of what is asserted */
     double interval, length, settle; /* s; what is before `settle` is not judged */
     struct end_costs worker, guest;
     size_t n_groups, n_guests, n_events, n_claims;

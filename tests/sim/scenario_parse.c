@@ -361,12 +361,13 @@ static const struct {
     const char *name;
     enum operator operator;
 } claim_kinds[CLAIM_KINDS] = {
-    [CLAIM_KEPT] = {"kept", AT_LEAST},      [CLAIM_BROKEN] = {"kept-at-most", AT_MOST},
-    [CLAIM_TIGHT] = {"tight", AT_LEAST},    [CLAIM_WORST] = {"worst", AT_MOST},
-    [CLAIM_CHANGES] = {"changes", AT_MOST}, [CLAIM_CALM] = {"calm", AT_LEAST},
-    [CLAIM_SETTLED] = {"settled", AT_MOST}, [CLAIM_STATE] = {"state", NO_VALUE},
-    [CLAIM_SAYS] = {"says", NO_VALUE},      [CLAIM_LARGER] = {"size", AT_LEAST},
-    [CLAIM_SMALLER] = {"size", AT_MOST},    [CLAIM_ERROR] = {"error", AT_MOST},
+    [CLAIM_KEPT] = {"kept", AT_LEAST},         [CLAIM_BROKEN] = {"kept-at-most", AT_MOST},
+    [CLAIM_TIGHT] = {"tight", AT_LEAST},       [CLAIM_WORST] = {"worst", AT_MOST},
+    [CLAIM_CHANGES] = {"changes", AT_MOST},    [CLAIM_CALM] = {"calm", AT_LEAST},
+    [CLAIM_SETTLED] = {"settled", AT_MOST},    [CLAIM_STATE] = {"state", NO_VALUE},
+    [CLAIM_SAYS] = {"says", NO_VALUE},         [CLAIM_LARGER] = {"size", AT_LEAST},
+    [CLAIM_SMALLER] = {"size", AT_MOST},       [CLAIM_ERROR] = {"error", AT_MOST},
+    [CLAIM_FORWARDS] = {"forwards", AT_LEAST}, [CLAIM_KEEPS] = {"forwards", AT_MOST},
 };
 
 static int claim_kind(struct parser *parser, const char *name, size_t g, struct scenario_claim *ret)
@@ -534,6 +535,23 @@ static int split(struct parser *parser, char *line)
     return 0;
 }
 
+/* FNV-1a, over the words of what matters to a run. */
+static void identify(struct parser *parser)
+{
+    uint64_t h = parser->scenario->identity;
+
+    if (strcmp(parser->words[0], "title") == 0 || strcmp(parser->words[0], "assert") == 0 ||
+        strcmp(parser->words[0], "kind") == 0)
+        return;
+    for (size_t i = 0; i < parser->n; i++)
+        for (const char *c = parser->words[i];; c++) {
+            h = (h ^ (unsigned char)*c) * 0x100000001b3ull;
+            if (*c == '\0')
+                break;
+        }
+    parser->scenario->identity = h;
+}
+
 static int check_all(struct parser *parser)
 {
     const struct scenario *scenario = parser->scenario;
@@ -562,6 +580,7 @@ int scenario_parse(const char *path, char *text, struct scenario *ret, char *ret
     int error = 0;
 
     *ret = (struct scenario){.seed = 1,
+                             .identity = 0xcbf29ce484222325ull,
                              .interval = 1,
                              .length = 40,
                              .settle = 8,
@@ -571,8 +590,10 @@ int scenario_parse(const char *path, char *text, struct scenario *ret, char *ret
         char *line = strsep(&text, "\n");
         parser.line++;
         error = split(&parser, line);
-        if (!error && parser.n > 0)
-            error = read_line(&parser);
+        if (error || parser.n == 0)
+            continue;
+        identify(&parser);
+        error = read_line(&parser);
     }
     return error ? error : check_all(&parser);
 }

@@ -184,7 +184,8 @@ static void parts_count(struct world_guest *guest, enum direction d,
     to->pack.closed[CLOSING_COUNT] = lane->containers[PLANT_SIM_FULL];
     to->pack.closed[CLOSING_BYTES] = lane->containers[PLANT_SIM_BYTES];
     to->pack.closed[CLOSING_TIMEOUT] = lane->containers[PLANT_SIM_TIMEOUT];
-    to->pack.dropped_ring_full = lane->dropped;
+    if (d == DIRECTION_RX) /* the guest's own drops are not seen from outside */
+        guest->delta.port_dropped = lane->dropped;
     to->tuning = (struct segment_tuning){
         .packets = guest->sizes[d].packets,
         .timeout_us = (uint32_t)lround(guest->sizes[d].timeout * 1e6),

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From the size that is right for the present rate to one that stays right
+ * when the rate changes, with the same delay now.
+ *
+ * The model closes a container by its count: the least containers at a rate
+ * that is known. But between two ticks rates change. A container that the
+ * timeout closes keeps the fill wait where it is, whatever the rate: a mean of
+ * half the timeout while many packets come in it. So the count is raised, by a
+ * share that the container's size can bear, and the timeout is shortened until
+ * the fill wait is the same as before. When the rate rises, containers grow with
+ * it at once; when it falls, the delay hardly grows. The price is less than one
+ * packet per container.
+ */
+#ifndef XENAGG_DAEMON_SHAPE_H
+#define XENAGG_DAEMON_SHAPE_H
+
+#include "model/dimension.h"
+
+/*
+ * `low`: the rates of late that are lowest; the promise shall hold at once if
+ * they come again. 0: not known.
+ * `sizing` is the model's for `load`, whose promise it keeps. `ret` is the same
+ * where nothing can be won: a size that is fixed, silent, at its ceiling, or one
+ * of a few packets; a guest that forwards, whose bursts must not be cut up.
+ */
+void shape_sizes(const struct guest_load *load, const double low[DIRECTION_COUNT],
+                 const struct sizing *sizing, struct lane_size ret[DIRECTION_COUNT]);
+
+#endif
