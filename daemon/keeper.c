@@ -52,6 +52,7 @@ struct keeper {
     int wake; /* eventfd: there is something for the thread */
     atomic_ullong alive_ns;
     atomic_bool stopping, connected;
+    atomic_uint parted; /* the thread has, or whoever stopped it and did not wait */
 
     pthread_mutex_t lock; /* never held while the store is asked */
     struct keeper_guests guests;
@@ -392,20 +393,6 @@ static int session_begin(struct keeper *keeper)
     return session_new(&options, &keeper->session);
 }
 
-static void *keeper_thread(void *context)
-{
-    struct keeper *keeper = context;
-
-    if (session_begin(keeper)) {
-        log_line(LOG_ERR, "store", "no memory");
-        return NULL;
-    }
-    on_alive(-1, 0, keeper);
-    event_base_dispatch(keeper->base);
-    session_free(keeper->session);
-    return NULL;
-}
-
 /* ---- starting and stopping ---- */
 
 static void event_drop(struct event *event)
@@ -431,6 +418,28 @@ static void keeper_free(struct keeper *keeper)
     free(keeper->fixes);
     pthread_mutex_destroy(&keeper->lock);
     free(keeper);
+}
+
+/* The thread and who does not wait for it any more: the second of them frees. */
+static void keeper_part(struct keeper *keeper)
+{
+    if (atomic_fetch_add(&keeper->parted, 1) == 1)
+        keeper_free(keeper);
+}
+
+static void *keeper_thread(void *context)
+{
+    struct keeper *keeper = context;
+
+    if (session_begin(keeper)) {
+        log_line(LOG_ERR, "store", "no memory");
+    } else {
+        on_alive(-1, 0, keeper);
+        event_base_dispatch(keeper->base);
+        session_free(keeper->session);
+    }
+    keeper_part(keeper);
+    return NULL;
 }
 
 static int events_create(struct keeper *keeper)
@@ -498,9 +507,9 @@ void keeper_stop(struct keeper *keeper)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STOP_SECONDS;
     if (pthread_timedjoin_np(keeper->thread, NULL, &until)) {
-        /* What it holds goes with the process. */
         log_line(LOG_WARNING, "store", "xenstored does not answer; it is not waited for");
         pthread_detach(keeper->thread);
+        keeper_part(keeper);
         return;
     }
     keeper_free(keeper);
