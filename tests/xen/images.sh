@@ -53,19 +53,23 @@ root_begin() {
 guest_make() {
     local root=$work/guest
     root_begin "$root" "$here/guest/init"
-    program "$root" bin "$build/frontend/xenagg-netfront" "$build/tests/xen/xen-packets"
+    program "$root" bin "$build/frontend/xenagg-netfront" "$build"/tests/xen/xen-{packets,flow}
     program "$root" usr/bin /usr/bin/xenstore-{read,write,ls,watch,rm,chmod}
-    modules "$root" xen-evtchn xen-gntalloc tun
+    modules "$root" xen-evtchn xen-gntalloc tun xen-netfront
     image "$root" "$work/guest.cpio"
     gzip -1 -f "$work/guest.cpio"
 }
 
 dom0_make() {
-    local root=$work/dom0 tools=/usr/lib/xen-4.17/bin
+    local late root=$work/dom0 tools=/usr/lib/xen-4.17/bin
     root_begin "$root" "$here/dom0/init"
-    program "$root" bin "$build"/{backend/xenagg-netback,daemon/xenaggd,ctl/xenaggctl,tests/xen/xen-packets}
+    program "$root" bin "$build"/{backend/xenagg-netback,daemon/xenaggd,ctl/xenaggctl,tests/xen/xen-{packets,flow}}
     program "$root" usr/bin /usr/bin/xenstore-{read,write,exists,ls,rm,list} /usr/bin/sqlite3
     program "$root" "${tools#/}" $tools/{xenstored,xen-init-dom0,xenconsoled,xl}
+    for late in xen-netback pktgen; do
+        install -D -m 644 -t "$root/modules/late" "$(find "$work/unpacked/lib/modules" -name $late.ko)"
+    done
+    install -D -t "$root/etc/xen/scripts" "$here/dom0/vif-plain"
     modules "$root" xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc llc stp bridge tun
     install -D -m 644 -t "$root/lab" "$here"/dom0/*.sh
     install -D -m 644 -t "$root/lab" "$here"/dom0/*.conf

@@ -34,6 +34,18 @@ services_stop() {
     done
 }
 
+# Interfaces 0 and 1, on no bridge.
+attach_two() {
+    xenaggctl attach "$name" --handle 0 --wait $((LONG * patience))s >>/var/log/attach.log 2>&1 &&
+        xenaggctl attach "$name" --handle 1 --wait $((LONG * patience))s >>/var/log/attach.log 2>&1
+}
+# A packet goes into the guest's first interface and out of its second.
+forwards() {
+    through_guest 1 10000000
+    note "$name: $said"
+    [ -n "$said" ]
+}
+
 # flow WHAT: packets pass, to the guest and back; $took: after so many ms.
 flow() {
     took=$(xen-packets until "$address" 7 $((LONG * patience)))
