@@ -387,7 +387,6 @@ static int xen_share(struct hv *base, uint32_t peer, uint32_t count,
         free(pages);
         return error;
     }
-    hv->limit_said = false;
     addresses_set(pages);
     if (farewell)
         farewell_arm(pages, farewell);

@@ -26,6 +26,7 @@
 
 /* How long the backend may take to follow a clean stop. */
 #define STOP_TICKS 200
+#define WATCH_TOKEN "frontend"
 #define STOP_TICK_US 10000
 #define PROBE_US 100000
 #define MTU_DEFAULT 1500ul
@@ -304,12 +305,41 @@ static void step_waiting(struct device *device, struct store *store, enum keys_s
         state_write(device, store, KEYS_STATE_INITIALISING);
 }
 
+/*
+ * A domain that was restored has another number, so its folders are elsewhere,
+ * and all that it shared is dead. The kernel cannot even close a channel of
+ * before (drivers/xen/evtchn.c, BUG in evtchn_unbind_from_user): it is left
+ * alone. Detached before it was saved, a domain has none.
+ */
+static void domain_follow(struct device *device, struct store *store)
+{
+    struct keys_interface before = device->options.id;
+    uint32_t domid;
+
+    if (!device->options.follow || store_own_domid(store, &domid) < 0 || domid == before.domid)
+        return;
+    log_guest(device->channel ? LOG_ERR : LOG_NOTICE, "device", before.domid, before.handle,
+              "this domain was restored, as %u%s", domid,
+              device->channel ? ", while it was connected: detach before you save" : "");
+    device->channel = NULL;
+    device_disconnect(device);
+    store_unwatch(store, device->dir, WATCH_TOKEN);
+    if (device->backend_watched)
+        store_unwatch(store, device->backend_dir, "backend");
+    device->backend_watched = device->trouble_said = false;
+    device->options.id.domid = domid;
+    keys_frontend_dir(device->options.id, device->dir);
+    store_watch(store, device->dir, WATCH_TOKEN);
+}
+
 static void device_step(struct device *device)
 {
     struct store *store = session_store(device->session);
 
-    if (!store || device->stop_tick || !store_exists(store, device->dir) ||
-        !backend_find(device, store))
+    if (!store || device->stop_tick)
+        return;
+    domain_follow(device, store);
+    if (!store_exists(store, device->dir) || !backend_find(device, store))
         return;
     handshake_tuning(store, device->backend_dir, "tx", device->options.id, &device->tuning,
                      &device->said);
@@ -409,7 +439,7 @@ int device_new(const struct device_options *options, struct device **ret)
     struct session_options session = {
         .base = options->base,
         .subsystem = "store",
-        .watches = {{device->dir, "frontend"}},
+        .watches = {{device->dir, WATCH_TOKEN}},
         .on_connect = on_connect,
         .on_watch = on_watch,
         .context = device,

@@ -7,6 +7,7 @@
 #define XENAGG_FRONTEND_DEVICE_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/keys.h"
@@ -16,6 +17,7 @@ struct device_options {
     const char *hypervisor; /* of hv_open */
     const char *interface;  /* name of the TAP */
     struct keys_interface id;
+    bool follow;         /* a restored domain has another number: looks it up in the store */
     uint32_t realtime;   /* priority of its worker, see struct worker_options */
     uint32_t ring_order; /* pages of each ring, as a power of two */
 };

@@ -54,6 +54,7 @@ static bool domid_ensure(struct device_options *options)
 
     if (options->id.domid <= KEYS_DOMID_MAX)
         return true;
+    options->follow = true;
     int error = store_open(&store);
     if (!error) {
         error = store_own_domid(store, &options->id.domid);

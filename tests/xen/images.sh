@@ -65,7 +65,7 @@ dom0_make() {
     root_begin "$root" "$here/dom0/init"
     program "$root" bin "$build"/{backend/xenagg-netback,daemon/xenaggd,ctl/xenaggctl,tests/xen/xen-{packets,flow}}
     program "$root" usr/bin /usr/bin/xenstore-{read,write,exists,ls,rm,list} /usr/bin/sqlite3
-    program "$root" "${tools#/}" $tools/{xenstored,xen-init-dom0,xenconsoled,xl}
+    program "$root" "${tools#/}" $tools/{xenstored,xen-init-dom0,xenconsoled,xl,libxl-save-helper}
     for late in xen-netback pktgen; do
         install -D -m 644 -t "$root/modules/late" "$(find "$work/unpacked/lib/modules" -name $late.ko)"
     done
