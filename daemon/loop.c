@@ -17,6 +17,7 @@
 #include "daemon/by_hand.h"
 #include "daemon/control.h"
 #include "daemon/controller.h"
+#include "daemon/domains.h"
 #include "daemon/history.h"
 #include "daemon/keeper.h"
 #include "daemon/notify.h"
@@ -32,6 +33,7 @@ struct loop {
     struct event_base *base;
     struct event *tick, *watchdog, *term, *interrupt, *hangup;
     struct keeper *keeper;
+    struct domains *domains;     /* NULL: the hypervisor is not asked */
     struct keeper_guests guests; /* of this tick */
     struct sampler *sampler;
     struct controller *controller;
@@ -227,6 +229,17 @@ static void by_hand_report(struct loop *loop)
             loop->report.guests[i].by_hand[d] = loop->inputs[i].by_hand[d].packets > 0;
 }
 
+/* What the hypervisor says of the guests, where it is asked. */
+static void cpu_report(struct loop *loop, double now)
+{
+    if (loop->domains)
+        domains_take(loop->domains, now);
+    for (size_t i = 0; i < loop->report.n_guests; i++) {
+        struct guest_report *guest = &loop->report.guests[i];
+        guest->cpu = loop->domains ? domains_cpu(loop->domains, guest->interface.domid) : NAN;
+    }
+}
+
 static void decisions_log(const struct loop *loop)
 {
     for (size_t i = 0; i < loop->report.n_guests; i++) {
@@ -284,6 +297,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     ticks_lap(&loop->ticks, TICKS_CONTROL);
     loop->reported = true;
     by_hand_report(loop);
+    cpu_report(loop, input.now);
     if (keeper_want(loop->keeper, &loop->report))
         log_line(LOG_ERR, "tick", "no memory: nothing is written to the store");
     decisions_log(loop);
@@ -478,6 +492,8 @@ static int loop_begin(struct loop *loop)
         error = keeper_start(settings(loop)->backend_domid, &loop->keeper);
     if (!error)
         error = keeper_configure(loop->keeper, loop->config);
+    if (!error)
+        domains_open(domains_library, &loop->domains);
     return error;
 }
 
@@ -523,6 +539,7 @@ void loop_destroy(struct loop *loop)
         return;
     control_close(loop->control);
     keeper_stop(loop->keeper);
+    domains_close(loop->domains);
     event_drop(loop->tick);
     event_drop(loop->watchdog);
     event_drop(loop->term);

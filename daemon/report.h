@@ -100,6 +100,7 @@ struct guest_report {
     double window_seconds, window_measured, window_predicted;
     uint64_t window_containers;
     uint64_t windows, windows_kept; /* since the daemon knows this interface */
+    double cpu; /* that its domain took since the tick before, share of one; NaN: not known */
 };
 
 struct worker_report {

@@ -165,6 +165,7 @@ static json_t *interface_json(const struct guest_report *guest)
     json_object_set_new(object, "kept_share", number(share));
     json_object_set_new(object, "forwarded", number(guest->forwarded));
     json_object_set_new(object, "utilisation", number(guest->utilisation));
+    json_object_set_new(object, "domain_cpu", number(guest->cpu));
     json_object_set_new(object, "rx", lane_json(guest, DIRECTION_RX));
     json_object_set_new(object, "tx", lane_json(guest, DIRECTION_TX));
     return object;

@@ -55,6 +55,8 @@ in_force() {
     done
 }
 
+cpu_known() { xenaggctl status --json "$name" | grep -q '"domain_cpu": *[0-9]'; }
+
 # --- interfaces ---
 
 vif_bridged() { grep -qx "INTERFACE=$1" "/sys/class/net/$vif/master/uevent"; }
@@ -117,6 +119,8 @@ look_all() {
 look_guest() {
     echo "--- guest $name"
     xenstore-ls -f -p "/local/domain/$domid/device/vagg"
-    guest look || echo "no answer: $(xenstore-read "/local/domain/$domid/data/done")"
+    LONG=30
+    domain_gone "$domid" || guest look ||
+        echo "no answer: $(xenstore-read "/local/domain/$domid/data/done")"
     tail -n 60 "/var/log/xen/console/guest-$name.log"
 }

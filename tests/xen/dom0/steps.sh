@@ -42,6 +42,7 @@ tuned() {
     check "$name: the daemon sizes containers anew" await $LONG sizes_other
     note "$name: rx, tx packets and timeouts: $(sizes_text "/tmp/sizes-$name") -> $(sizes_text /tmp/sizes-now)"
     check "$name: both ends pack by the sizes in xenstore" await $LONG in_force
+    check "$name: Xen tells the daemon its domain's CPU time" await $LONG cpu_known
 }
 
 front_dies() {
