@@ -41,6 +41,24 @@ static double density(const struct bursts *b, double k, double x)
     return b->rate * poisson_pmf(k - 1, b->rate * (x - idle)) * exp(-b->rate * idle);
 }
 
+/* Integral of a tail between two points `width` apart, where it is exponential between them. */
+static double between(double log_from, double log_to, double width)
+{
+    double fall = log_from - log_to;
+    return exp(log_from) * width * (fall > 1e-6 ? -expm1(-fall) / fall : 1 - fall / 2);
+}
+
+static void gap_integrals(struct bursts *b)
+{
+    b->integral[0] = b->first;
+    b->square[0] = b->first * b->first;
+    for (int i = 1; i < BURST_GAPS; i++) {
+        double part = between(b->log_tail[i - 1], b->log_tail[i], b->step);
+        b->integral[i] = b->integral[i - 1] + part;
+        b->square[i] = b->square[i - 1] + 2 * (b->first + b->step * (i - 0.5)) * part;
+    }
+}
+
 /*
  * The table of a full container's gap. The tail is summed from its far end, so
  * that it keeps its relative precision; beyond the table it falls exponentially.
@@ -65,22 +83,13 @@ static void gap_table(struct bursts *b, double k)
         b->log_tail[i] = tail;
     }
     for (int i = 0; i < BURST_GAPS; i++) {
-        double x = b->first + b->step * i;
         b->log_tail[i] /= tail > 0 ? tail : 1;
-        if (i == 0) {
-            b->integral[0] = x;
-            b->square[0] = x * x;
-        } else {
-            double last = b->log_tail[i - 1];
-            b->integral[i] = b->integral[i - 1] + b->step * (last + b->log_tail[i]) / 2;
-            b->square[i] = b->square[i - 1] + b->step * ((x - b->step) * last + x * b->log_tail[i]);
-        }
-    }
-    for (int i = 0; i < BURST_GAPS; i++)
         b->log_tail[i] = b->log_tail[i] > 1e-299 ? log(b->log_tail[i]) : LOG_NONE;
+    }
+    gap_integrals(b);
 }
 
-void bursts_init(struct bursts *b, const struct closing_law *law)
+void bursts_init(struct bursts *b, const struct closing_law *law, double late)
 {
     double k = law->size, a = law->rate * law->timeout;
     double full = k > 1 ? poisson_reaches(k - 1, a) : 1;
@@ -93,6 +102,7 @@ void bursts_init(struct bursts *b, const struct closing_law *law)
     }
     if (full < 1 - SHARE_MIN || b->n == 0)
         kinds_short(b, k, a, 1 - full);
+    b->timeout += late;
 }
 
 double bursts_gap_tail(const struct bursts *b, bool full, double x)
@@ -145,5 +155,6 @@ double bursts_gap_within(const struct bursts *b, bool full, double x, double *re
     double part = at - i;
     if (ret_square)
         *ret_square = b->square[i] + part * (b->square[i + 1] - b->square[i]);
-    return b->integral[i] + part * (b->integral[i + 1] - b->integral[i]);
+    double log_here = b->log_tail[i] + part * (b->log_tail[i + 1] - b->log_tail[i]);
+    return b->integral[i] + between(b->log_tail[i], log_here, part * b->step);
 }

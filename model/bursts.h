@@ -25,7 +25,8 @@ struct burst_kind {
 };
 
 struct bursts {
-    double rate, timeout; /* of the closing rule */
+    double rate;
+    double timeout; /* s from a short container's first packet to its closing */
     struct burst_kind kinds[BURST_KINDS];
     int n;
     /* Of a full container's gap, at `first`, `first` + `step`, ...: ln P(gap > x), and the
@@ -34,8 +35,11 @@ struct bursts {
     double log_tail[BURST_GAPS], integral[BURST_GAPS], square[BURST_GAPS];
 };
 
-/* `law`: of Poisson packets at a rate > 0. */
-void bursts_init(struct bursts *bursts, const struct closing_law *law);
+/*
+ * `law`: of Poisson packets at a rate > 0. `late`: s by which the deadline is
+ * noticed late; what comes meanwhile goes to the next container.
+ */
+void bursts_init(struct bursts *bursts, const struct closing_law *law, double late);
 
 /* P(the gap before a full, or a short, container > x). */
 double bursts_gap_tail(const struct bursts *bursts, bool full, double x);

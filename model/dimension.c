@@ -17,25 +17,42 @@
  */
 #define ROUNDS 60 /* times that all guests are looked at, at most */
 #define ROUNDS_MANY 48
-#define FEW 16        /* guests: for those the sizes are exact */
-#define HOLD 0.01     /* sizes that stand stay unless they can grow by more */
-#define CALM_LOAD 0.6 /* utilisation from which there may be a second, better answer */
+#define FEW 16 /* guests: for those the sizes are exact */
+#define JUMP_WIDTH 0.08
+#define HOLD 0.01 /* sizes that stand stay unless they can grow by more */
+/*
+ * What a search may cost, in the units of search.h: counted and not timed, so that the same
+ * question has the same answer everywhere.
+ */
+#define BUDGET 400e3
+#define BUDGET_WARM 100e3
+#define BUDGET_REPORT 450e3 /* and the least delays of those that keep no promise */
+#define CALM_LOAD 0.6       /* utilisation from which there may be a second, better answer */
 
 /* One guest's sizes, and how they came about. */
 struct plan {
-    bool free[DIRECTION_COUNT];     /* neither fixed nor silent */
-    bool tied;                      /* both lanes go together */
-    bool given_up[DIRECTION_COUNT]; /* no size of that (leading) lane keeps the promise */
+    bool free[DIRECTION_COUNT];       /* neither fixed nor silent */
+    bool tied;                        /* both lanes go together */
+    bool given_up[DIRECTION_COUNT];   /* no size of that (leading) lane keeps the promise */
+    double hopeless[DIRECTION_COUNT]; /* s: from this wait on none does */
+    bool settled[DIRECTION_COUNT];    /* its cheapest size was looked for before */
     enum search_result result[DIRECTION_COUNT];
     struct lane_size size[DIRECTION_COUNT];
 };
 
+struct dimension_room {
+    struct plant_worker worker;
+    struct plan *plans; /* 3 for each guest */
+    size_t room;
+};
+
 struct joint {
     struct plant_worker worker;
-    struct plan *plans, *kept; /* n each: being tried, the best so far */
+    struct plan *plans, *kept, *before; /* n each: being tried, the best so far, a way back */
     size_t n;
-    double given_up; /* lanes that were, at the last trial */
-    double residual; /* s: wait * (1 - utilisation), nearly constant */
+    double spent, budget; /* units of search.h */
+    double given_up;      /* lanes that were, at the last trial */
+    double residual;      /* s: wait * (1 - utilisation), nearly constant */
     double tolerance, hold;
     int rounds; /* left */
 };
@@ -61,6 +78,7 @@ static void plan_init(struct plan *p, const struct guest_load *g, const struct s
     *p = (struct plan){0};
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         p->free[d] = !g->fixed[d] && g->rate[d] > 0;
+        p->hopeless[d] = INFINITY;
         if (g->fixed[d])
             p->size[d] = g->fixed_size[d];
         else if (!p->free[d])
@@ -89,28 +107,45 @@ static void plan_take(struct plan *p, const struct search *s)
 
 /* ---- all of them at a given wait ---- */
 
-/* The largest sizes for all that can keep their promise; notes who cannot. */
+static bool joint_spent(const struct joint *j)
+{
+    return j->spent > j->budget;
+}
+
+/* The largest sizes of one lane that keep the promise, if any do. */
+static void plan_keep(struct joint *j, size_t i, enum direction d, double wait)
+{
+    struct plan *p = &j->plans[i];
+    struct search s;
+    p->given_up[d] = wait >= p->hopeless[d];
+    if (p->given_up[d])
+        return;
+    search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
+    p->result[d] = search_largest(&s, p->size[d].packets, j->tolerance, j->hold);
+    j->spent += s.spent;
+    p->given_up[d] = p->result[d] == SEARCH_NONE;
+    if (p->given_up[d]) {
+        p->hopeless[d] = wait;
+        return;
+    }
+    p->settled[d] = false;
+    plan_take(p, &s);
+    plant_worker_set(&j->worker, i, &s.lanes);
+}
+
+/* The same for all guests; notes who cannot. */
 static void joint_keep(struct joint *j, double wait, bool sticky)
 {
     j->given_up = 0;
-    for (size_t i = 0; i < j->n; i++) {
-        struct plan *p = &j->plans[i];
+    for (size_t i = 0; i < j->n; i++)
         for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-            struct search s;
+            struct plan *p = &j->plans[i];
             if (!plan_leads(p, d))
                 continue;
-            if (!(sticky && p->given_up[d])) {
-                search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
-                p->result[d] = search_largest(&s, p->size[d].packets, j->tolerance, j->hold);
-                p->given_up[d] = p->result[d] == SEARCH_NONE;
-                if (!p->given_up[d]) {
-                    plan_take(p, &s);
-                    plant_worker_set(&j->worker, i, &s.lanes);
-                }
-            }
+            if (!(sticky && p->given_up[d]) && !joint_spent(j))
+                plan_keep(j, i, d, wait);
             j->given_up += p->given_up[d];
         }
-    }
 }
 
 /*
@@ -118,17 +153,19 @@ static void joint_keep(struct joint *j, double wait, bool sticky)
  * price is what a share of its time adds to the waits of all that have given
  * up: with wait = residual / (1 - utilisation), d wait / d utilisation = wait^2 / residual.
  */
-static void joint_settle(struct joint *j, double wait, bool sticky)
+static void joint_settle(struct joint *j, double wait)
 {
     double price = j->residual > 0 ? j->given_up * wait * wait / j->residual : 0;
     for (size_t i = 0; i < j->n; i++)
         for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
             struct plan *p = &j->plans[i];
             struct search s;
-            if (!plan_leads(p, d) || !p->given_up[d])
+            if (!plan_leads(p, d) || !p->given_up[d] || joint_spent(j))
                 continue;
             search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
-            search_cheapest(&s, price, sticky ? p->size[d].packets : 0);
+            search_cheapest(&s, price, p->settled[d] ? p->size[d].packets : 0);
+            j->spent += s.spent;
+            p->settled[d] = true;
             plan_take(p, &s);
             plant_worker_set(&j->worker, i, &s.lanes);
         }
@@ -155,7 +192,7 @@ static double joint_try(struct joint *j, double wait, bool sticky)
 {
     joint_keep(j, wait, sticky);
     if (j->given_up > 0)
-        joint_settle(j, wait, sticky);
+        joint_settle(j, wait);
     return joint_made(j);
 }
 
@@ -191,6 +228,12 @@ static double root_next(const struct joint *j, const struct root *r, int round)
     return r->low > 0 ? sqrt(r->low * r->high) : 0.3 * r->high;
 }
 
+/* How near is near enough; where many give up at once, exactly when matters little. */
+static double root_width(const struct joint *j, const struct root *r)
+{
+    return j->n > FEW && r->at_high < 0.5 * r->high ? JUMP_WIDTH : 2 * j->tolerance;
+}
+
 enum found { FOUND_NONE, FOUND_ROOT, FOUND_JUMP };
 
 /*
@@ -201,7 +244,8 @@ static enum found joint_root(struct joint *j, double start, bool sticky)
 {
     struct root r = {.high = INFINITY};
     double wait = start;
-    for (int round = 0; j->rounds > 0; round++, j->rounds--) {
+    bool stable = false;
+    for (int round = 0; j->rounds > 0 && !joint_spent(j); round++, j->rounds--) {
         double made = joint_try(j, wait, sticky);
         if (made <= wait) {
             r.high = wait;
@@ -212,16 +256,21 @@ static enum found joint_root(struct joint *j, double start, bool sticky)
         } else {
             r.low = wait > 0 ? wait : made / 2;
             r.at_low = made;
+            if (isinf(r.high) && isfinite(made)) /* stable, at least */
+                plans_save(j);
+            stable |= isfinite(made);
         }
-        if (isfinite(r.high) && r.high - r.low <= 2 * j->tolerance * r.high)
+        if (isfinite(r.high) && r.high - r.low <= root_width(j, &r) * r.high)
             break;
         j->hold = 0;
         wait = root_next(j, &r, round);
     }
-    if (isinf(r.high))
+    if (isinf(r.high) && !stable)
         return FOUND_NONE;
     memcpy(j->plans, j->kept, j->n * sizeof(*j->plans));
     joint_solve(j);
+    if (isinf(r.high))
+        return FOUND_NONE;
     bool less = r.at_high < r.high * (1 - 3 * j->tolerance);
     return less && joint_given_up(j) ? FOUND_JUMP : FOUND_ROOT;
 }
@@ -232,6 +281,26 @@ static void joint_largest(struct joint *j)
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
             if (j->plans[i].free[d])
                 j->plans[i].size[d] = largest_size(&j->worker.guests[i], d);
+}
+
+/* The search could not be finished: as much larger than what it came to as makes the worker stable.
+ */
+static bool joint_enlarge(struct joint *j)
+{
+    double wait = joint_solve(j);
+    for (int step = 0; isinf(wait) && step < 20; step++) {
+        for (size_t i = 0; i < j->n; i++)
+            for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+                struct lane_size most = largest_size(&j->worker.guests[i], d);
+                struct lane_size *size = &j->plans[i].size[d];
+                if (!j->plans[i].free[d])
+                    continue;
+                size->packets = (uint32_t)fmin(most.packets, ceil(1.5 * size->packets));
+                size->timeout = fmin(most.timeout, 1.5 * size->timeout);
+            }
+        wait = joint_solve(j);
+    }
+    return isfinite(wait);
 }
 
 /* Promises still hold with what the last solution says of each guest's own wait? */
@@ -277,20 +346,15 @@ static bool joint_may_be_lower(struct joint *j, double now, double lower)
 static void joint_look_lower(struct joint *j)
 {
     double now = plant_worker_wait(&j->worker), lower = 0.6 * now;
-    struct plan *before = NULL;
     if (j->worker.queue.utilisation < CALM_LOAD)
         return;
-    if (joint_may_be_lower(j, now, lower))
-        before = malloc(j->n * sizeof(*before));
-    if (before) {
-        memcpy(before, j->plans, j->n * sizeof(*before));
+    if (joint_may_be_lower(j, now, lower)) {
+        memcpy(j->before, j->plans, j->n * sizeof(*j->before));
         if (joint_try(j, lower, false) <= lower) {
             joint_root(j, lower, false);
-            free(before);
             return;
         }
-        memcpy(j->plans, before, j->n * sizeof(*before));
-        free(before);
+        memcpy(j->plans, j->before, j->n * sizeof(*j->before));
     }
     joint_solve(j);
 }
@@ -334,7 +398,10 @@ static void joint_find_cold(struct joint *j)
 {
     plant_worker_forget(&j->worker);
     for (size_t i = 0; i < j->n; i++)
-        memset(j->plans[i].given_up, 0, sizeof(j->plans[i].given_up));
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+            j->plans[i].given_up[d] = j->plans[i].settled[d] = false;
+            j->plans[i].hopeless[d] = INFINITY;
+        }
     j->hold = j->given_up = j->residual = 0;
     joint_largest(j);
     double wait = joint_solve(j);
@@ -343,6 +410,8 @@ static void joint_find_cold(struct joint *j)
     enum found found = joint_root(j, wait * (1 + j->tolerance / 2), false);
     if (found == FOUND_JUMP)
         found = joint_root(j, plant_worker_wait(&j->worker), true);
+    if (found == FOUND_NONE && joint_spent(j) && joint_enlarge(j))
+        return;
     if (found == FOUND_NONE) {
         joint_largest(j);
         joint_solve(j);
@@ -352,8 +421,10 @@ static void joint_find_cold(struct joint *j)
 static void joint_find(struct joint *j, bool warm)
 {
     int rounds = j->rounds;
+    j->budget = BUDGET_WARM;
     if (!warm || !joint_find_warm(j)) {
         j->rounds = rounds;
+        j->budget = BUDGET;
         joint_find_cold(j);
     }
     for (int i = 0; i < 2 && j->worker.queue.stable && !joint_holds(j); i++) {
@@ -379,6 +450,7 @@ static double least_delay(struct joint *j, size_t i, double promised)
             continue;
         search_init(&s, &j->worker, i, p->size, d, p->tied, wait);
         worst = fmax(worst, search_least(&s));
+        j->spent += s.spent;
         any = true;
     }
     return any ? fmin(worst, promised) : promised;
@@ -404,7 +476,7 @@ static void report(struct joint *j, size_t i, struct sizing *ret)
     plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_ALL, &ret->forecast);
     ret->attainable = j->worker.queue.stable && ret->forecast.promised <= g->promise.delay * 1.001;
     ret->least = ret->forecast.promised;
-    if (j->worker.queue.stable)
+    if (j->worker.queue.stable && j->spent < BUDGET_REPORT)
         ret->least = least_delay(j, i, ret->forecast.promised);
     ret->reason = reason_of(p, g);
     if (!j->worker.queue.stable || isinf(ret->forecast.promised))
@@ -413,48 +485,81 @@ static void report(struct joint *j, size_t i, struct sizing *ret)
         ret->reason = SIZING_UNATTAINABLE;
 }
 
-static int joint_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
-                      struct joint *ret)
+/* ---- room ---- */
+
+struct dimension_room *dimension_room_create(void)
 {
-    struct joint j = {.n = n, .tolerance = n <= FEW ? 1e-3 : 1e-2};
-    j.rounds = n <= FEW ? ROUNDS : ROUNDS_MANY;
-    j.plans = calloc(n + 1, sizeof(*j.plans));
-    j.kept = calloc(n + 1, sizeof(*j.kept));
-    int r = j.plans && j.kept ? plant_worker_init(costs, guests, n, &j.worker) : -ENOMEM;
-    if (r < 0) {
-        free(j.plans);
-        free(j.kept);
-        return r;
+    return calloc(1, sizeof(struct dimension_room));
+}
+
+void dimension_room_destroy(struct dimension_room *room)
+{
+    if (room) {
+        plant_worker_free(&room->worker);
+        free(room->plans);
+        free(room);
     }
-    *ret = j;
+}
+
+static int room_begin(struct dimension_room *room, const struct end_costs *costs,
+                      const struct guest_load *guests, size_t n, struct joint *ret)
+{
+    if (!room->plans || n > room->room) {
+        struct plan *plans = calloc(3 * n + 1, sizeof(*plans));
+        if (!plans)
+            return -ENOMEM;
+        free(room->plans);
+        room->plans = plans;
+        room->room = n;
+    }
+    int r = plant_worker_begin(&room->worker, costs, guests, n);
+    if (r < 0)
+        return r;
+    *ret = (struct joint){.worker = room->worker,
+                          .n = n,
+                          .plans = room->plans,
+                          .kept = room->plans + n,
+                          .before = room->plans + 2 * n,
+                          .tolerance = n <= FEW ? 1e-3 : 1e-2,
+                          .rounds = n <= FEW ? ROUNDS : ROUNDS_MANY};
     return 0;
 }
 
-static void joint_free(struct joint *j)
+/* Whether there are sizes to begin with that may be right still. */
+static bool is_warm(const struct sizing *before, const struct guest_load *guest)
 {
-    plant_worker_free(&j->worker);
-    free(j->plans);
-    free(j->kept);
+    bool asked = !guest->fixed[DIRECTION_RX] || !guest->fixed[DIRECTION_TX];
+    return before->size[DIRECTION_RX].packets > 0 &&
+           !(asked && before->reason == SIZING_UNATTAINABLE);
 }
 
-int dimension_worker(const struct end_costs *worker, const struct guest_load *guests, size_t n,
-                     struct sizing *sizings, struct worker_forecast *ret_worker)
+int dimension_worker_in(struct dimension_room *room, const struct end_costs *worker,
+                        const struct guest_load *guests, size_t n, struct sizing *sizings,
+                        struct worker_forecast *ret_worker)
 {
     struct joint j;
     bool warm = true;
     int r = plant_check(worker, guests, n);
     if (r == 0)
-        r = joint_init(worker, guests, n, &j);
+        r = room_begin(room, worker, guests, n, &j);
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
         plan_init(&j.plans[i], &guests[i], &sizings[i]);
-        warm &= sizings[i].size[DIRECTION_RX].packets > 0;
+        warm &= is_warm(&sizings[i], &guests[i]);
     }
     joint_find(&j, warm);
     for (size_t i = 0; i < n; i++)
         report(&j, i, &sizings[i]);
     plant_worker_forecast(&j.worker, ret_worker);
-    joint_free(&j);
     return 0;
+}
+
+int dimension_worker(const struct end_costs *worker, const struct guest_load *guests, size_t n,
+                     struct sizing *sizings, struct worker_forecast *ret_worker)
+{
+    struct dimension_room *room = dimension_room_create();
+    int r = room ? dimension_worker_in(room, worker, guests, n, sizings, ret_worker) : -ENOMEM;
+    dimension_room_destroy(room);
+    return r;
 }

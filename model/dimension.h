@@ -100,8 +100,9 @@ struct sizing {
     struct lane_size size[DIRECTION_COUNT];
     bool attainable;
     enum sizing_reason reason;
-    double least;                   /* s, the least delay (as promised: scope, percentile)
-                                       that any size gives this guest at this load */
+    double least;                   /* s, about the least delay (as promised: scope, percentile)
+                                       that any size gives this guest at this load, never above
+                                       what is promised now */
     struct guest_forecast forecast; /* with the sizes chosen for all */
 };
 
@@ -113,9 +114,23 @@ int plant_forecast(const struct end_costs *worker, const struct guest_load *gues
 /*
  * Sizes for all guests. `sizings` has n entries and is also the starting point:
  * pass the previous decision for a warm start, or sizes of 0 packets for a cold
- * one. Returns 0, -EINVAL, -ENOMEM; `sizings` is untouched on failure.
+ * one. The work is bounded (to less than half a second of a server's core for any
+ * number of guests up to a few hundred): if the search is not done by then, the
+ * best that it has found counts, and `attainable` says what that keeps. Returns 0, -EINVAL,
+ * -ENOMEM; `sizings` is untouched on failure.
  */
 int dimension_worker(const struct end_costs *worker, const struct guest_load *guests, size_t n,
                      struct sizing *sizings, struct worker_forecast *ret_worker);
+
+/*
+ * The same in a room that is kept from one call to the next: nothing is
+ * allocated while there are no more guests than before.
+ */
+struct dimension_room;
+struct dimension_room *dimension_room_create(void); /* NULL: no memory */
+void dimension_room_destroy(struct dimension_room *room);
+int dimension_worker_in(struct dimension_room *room, const struct end_costs *worker,
+                        const struct guest_load *guests, size_t n, struct sizing *sizings,
+                        struct worker_forecast *ret_worker);
 
 #endif

@@ -7,7 +7,10 @@
 #include "model/bursts.h"
 
 #define CELLS FORWARDER_CELLS
-#define STEPS (BURST_KINDS + 10)
+/* Points of a thinned burst's size; with more kinds of bursts, only the full ones' vary. */
+#define SPREAD 9
+#define SPREAD_KINDS 4
+#define STEPS (BURST_KINDS + SPREAD_KINDS * SPREAD)
 /* How often the ages of open containers are put right. */
 #define ROUNDS 2
 /* ... as long as this share of the bursts leaves such behind. */
@@ -153,26 +156,41 @@ static void step_add(struct chain *c, double share, double packets, const struct
     c->sooner[kind->full] -= share * more * (c->load->publish_packet + c->costs->unload_packet);
 }
 
+/*
+ * What is left of so many packets varies: whole numbers around the mean,
+ * weighted as by a normal law. (Whether a burst is just enough to fill a
+ * container or one packet short of it is all the difference.)
+ */
+static void steps_spread(struct chain *c, double mean, double var, const struct burst_kind *kind)
+{
+    double apart = fmax(1, ceil(5 * sqrt(var) / (SPREAD - 1))), sum = 0, weights[SPREAD];
+    double middle = nearbyint(mean);
+    for (int i = 0; i < SPREAD; i++) {
+        double packets = middle + (i - SPREAD / 2) * apart, away = packets - mean;
+        weights[i] = packets >= 0 ? exp(-away * away / (2 * var)) : 0;
+        sum += weights[i];
+    }
+    for (int i = 0; i < SPREAD; i++)
+        if (weights[i] > 1e-9 * sum)
+            step_add(c, kind->share * weights[i] / sum, middle + (i - SPREAD / 2) * apart, kind);
+}
+
 /* Each burst is thinned by those that stay, and joined by the guest's own. */
 static void steps_make(struct chain *c)
 {
     const struct forwarder_load *load = c->load;
     double own = load->singles / load->arrivals->containers;
-    c->sent = load->share * load->arrivals->packets + own;
     for (int i = 0; i < c->bursts.n; i++) {
         const struct burst_kind *kind = &c->bursts.kinds[i];
         double mean = kind->packets * load->share + own;
         double var = kind->packets * load->share * (1 - load->share) + own;
-        if (var > 1e-9 &&
-            (kind->full || c->bursts.n < 5)) { /* three points with the same two moments */
-            double apart = fmin(mean, sqrt(3 * var));
-            step_add(c, kind->share / 6, mean - apart, kind);
-            step_add(c, kind->share / 6, mean + apart, kind);
-            step_add(c, kind->share * 2 / 3, mean, kind);
-        } else {
+        if (var > 1e-9 && (kind->full || c->bursts.n <= SPREAD_KINDS))
+            steps_spread(c, mean, var, kind);
+        else
             step_add(c, kind->share, mean, kind);
-        }
     }
+    for (int i = 0; i < c->n; i++)
+        c->sent += c->steps[i].share * c->steps[i].packets;
     for (int full = 0; full < 2; full++)
         c->sooner[full] /= c->share[full] > 0 ? c->share[full] : 1;
 }
@@ -420,7 +438,8 @@ static void summarise(const struct chain *c, struct forwarder *ret)
     const struct closing_law *in = c->load->arrivals;
     struct sums sums;
     sum_up(c, &sums);
-    double closed = fmax(sums.closed, c->sent / c->size), packets = fmax(1, c->sent / closed);
+    double closed = fmin(c->sent, fmax(sums.closed, c->sent / c->size));
+    double packets = fmin(c->size, fmax(1, c->sent / closed));
     double met = fmin(c->size, fmax(packets, sums.packets2 / c->sent));
     double var = fmax(0, sums.closed2 - sums.closed * sums.closed);
     *ret = (struct forwarder){
@@ -477,6 +496,25 @@ static void solve_many(const struct forwarder_load *load, const struct end_costs
             (struct forwarder_place){1, law.fill_mean, 4 * law.fill_mean * law.fill_mean / 3};
 }
 
+/*
+ * At most CELLS of them, every one of a whole number of packets; or if there
+ * are more packets, such that full bursts go from cell to cell, where that is
+ * possible.
+ */
+static int cells_of(const struct forwarder_load *load, uint32_t size)
+{
+    uint32_t a = size, b = (uint32_t)load->arrivals->size;
+    if (size <= CELLS)
+        return (int)size;
+    while (b > 0) {
+        uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    uint32_t least = size / a; /* by the greatest common divisor */
+    return load->share < 1 || least > CELLS ? CELLS : (int)(CELLS / least * least);
+}
+
 void forwarder_solve(const struct forwarder_load *load, const struct end_costs *costs,
                      uint32_t size, double timeout, struct forwarder *ret)
 {
@@ -487,11 +525,11 @@ void forwarder_solve(const struct forwarder_load *load, const struct end_costs *
         solve_many(load, costs, size, timeout, sent, ret);
         return;
     }
-    c.cells = (int)fmin(size, CELLS);
+    c.cells = cells_of(load, size);
     c.width = c.size / c.cells;
     c.per_size = 1 / c.size;
     c.per_width = 1 / c.width;
-    bursts_init(&c.bursts, load->arrivals);
+    bursts_init(&c.bursts, load->arrivals, load->arrivals_late);
     steps_make(&c);
     for (int i = 0; i < ROUNDS; i++) {
         expiries(&c);

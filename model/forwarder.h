@@ -27,7 +27,8 @@ struct forwarder_load {
     double singles;                     /* packets/s of the guest's own, beside them */
     double jitter;                      /* s, mean wait by which containers come later, >= 0 */
     double publish_packet;              /* s by which one more packet delays a container before */
-    double late;                        /* s by which an idle guest closes late, mean */
+    double arrivals_late;               /* s by which timeouts are noticed late there, mean */
+    double late;                        /* s, the same for the guest's own */
 };
 
 /* A delay as values (s) and their weights, which add up to 1. */

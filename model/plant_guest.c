@@ -91,6 +91,7 @@ struct way {
     double fill_scale;
     struct rest rest;                  /* without the fill wait */
     const struct forwarder *forwarded; /* instead of guest wait, fill and publication */
+    double alike;                      /* s^2, covariance of both passes' waits for the worker */
 };
 
 static void add_up(struct delay_parts *parts)
@@ -202,6 +203,8 @@ static void way_forwarded(const struct end_costs *worker, const struct guest_loa
     double setup = view->setup * (1 + soon * (relative - 1));
     *ret = (struct way){.forwarded = f};
     way_container(ret, lane, &guest->costs, worker, wait, view->decay, fmin(setup, worker->wakeup));
+    if (wait > 0) /* a queue that was long is long still: it drains at 1 - busy */
+        ret->alike = soon * exp(-away * (1 - view->busy) / wait) * rest_wait(wait, view->decay).var;
     ret->mean.port = f->port;
     ret->mean.fill = f->fill;
     ret->mean.publish = f->publish;
@@ -230,7 +233,7 @@ static double ways_percentile(const struct way *rx, const struct way *tx,
         struct forwarder_law through;
         forwarder_through(tx->forwarded, &lanes->lane[DIRECTION_RX].law, &through);
         double mean = rx->mean.total + tx->mean.total - through.mean;
-        rest = (struct rest){fmax(0, mean), rx->rest.var + tx->rest.var};
+        rest = (struct rest){fmax(0, mean), rx->rest.var + tx->rest.var + 2 * tx->alike};
         return percentile_values(through.values, through.weights, through.n, rest, p);
     }
     if (law->size > 1) /* about uniform from 0 to twice its mean */

@@ -65,7 +65,8 @@ static double guest_work(const struct guest_load *guest, const struct lane *rx, 
  * towards the law of the guest's own packets.
  */
 static void lane_of_forwarder(const struct end_costs *worker, const struct guest_load *guest,
-                              const struct lane_size *size, double wait, struct guest_lanes *lanes)
+                              const struct lane_size *size, const struct plant_weather *weather,
+                              struct guest_lanes *lanes)
 {
     const struct lane *rx = &lanes->lane[DIRECTION_RX];
     struct lane *tx = &lanes->lane[DIRECTION_TX], own = *tx;
@@ -78,10 +79,14 @@ static void lane_of_forwarder(const struct end_costs *worker, const struct guest
     if (lanes->forwarded == 0 || lanes->overloaded)
         return;
     double busy = fmin(1, guest_work(guest, rx, size->packets));
-    struct forwarder_load load = {.arrivals = &rx->law,
+    struct closing_law arrivals;
+    double late = fmin(weather->late, rx->law.timeout / 2);
+    (void)closing_solve(rx->law.rate, (uint32_t)rx->law.size, rx->law.timeout - late, &arrivals);
+    struct forwarder_load load = {.arrivals = &arrivals,
+                                  .arrivals_late = late,
                                   .share = forwarded / guest->rate[DIRECTION_RX],
                                   .singles = share > 0.999 ? 0 : rate - forwarded,
-                                  .jitter = isfinite(wait) ? wait : 0,
+                                  .jitter = isfinite(weather->wait) ? weather->wait : 0,
                                   .publish_packet = worker->publish_packet,
                                   .late = plant_late(&guest->costs, rx->containers, busy)};
     struct forwarder *f = &lanes->replayed;
@@ -124,7 +129,7 @@ static void lane_tx(const struct end_costs *worker, const struct guest_load *gue
     /* Forwarded packets explain a dispersion of their own: not counted twice. */
     double dispersion = guest->forwarded > 0 ? 1 : guest->dispersion[DIRECTION_TX];
     lane_of_arrivals(guest->rate[DIRECTION_TX], dispersion, &tx, late, &lanes->lane[DIRECTION_TX]);
-    lane_of_forwarder(worker, guest, &tx, weather->wait, lanes);
+    lane_of_forwarder(worker, guest, &tx, weather, lanes);
 }
 
 void plant_lanes(const struct end_costs *worker, const struct guest_load *guest,

@@ -14,21 +14,45 @@ static double in_steps(double value, double step)
     return step > 0 ? step * nearbyint(value / step) : value;
 }
 
+static int grow(struct plant_worker *w, size_t n)
+{
+    struct plant_worker larger = {.room = n};
+    larger.lanes = calloc(n + 1, sizeof(*larger.lanes));
+    larger.classes = calloc(PLANT_CLASSES(n), sizeof(*larger.classes));
+    larger.shares = calloc(PLANT_CLASSES(n), sizeof(*larger.shares));
+    if (!larger.lanes || !larger.classes || !larger.shares) {
+        plant_worker_free(&larger);
+        return -ENOMEM;
+    }
+    plant_worker_free(w);
+    *w = larger;
+    return 0;
+}
+
+int plant_worker_begin(struct plant_worker *w, const struct end_costs *costs,
+                       const struct guest_load *guests, size_t n)
+{
+    int r = w->lanes && n <= w->room ? 0 : grow(w, n);
+    if (r < 0)
+        return r;
+    w->costs = costs;
+    w->guests = guests;
+    w->n = n;
+    memset(w->lanes, 0, (n + 1) * sizeof(*w->lanes));
+    memset(w->classes, 0, PLANT_CLASSES(n) * sizeof(*w->classes));
+    plant_read_class(costs, guests, n, &w->classes[0]);
+    plant_worker_forget(w);
+    return 0;
+}
+
 int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
                       struct plant_worker *ret)
 {
-    struct plant_worker w = {.costs = costs, .guests = guests, .n = n};
-    w.lanes = calloc(n + 1, sizeof(*w.lanes));
-    w.classes = calloc(PLANT_CLASSES(n), sizeof(*w.classes));
-    w.shares = calloc(PLANT_CLASSES(n), sizeof(*w.shares));
-    if (!w.lanes || !w.classes || !w.shares) {
-        plant_worker_free(&w);
-        return -ENOMEM;
-    }
-    plant_read_class(costs, guests, n, &w.classes[0]);
-    plant_worker_forget(&w);
-    *ret = w;
-    return 0;
+    struct plant_worker w = {0};
+    int r = plant_worker_begin(&w, costs, guests, n);
+    if (r == 0)
+        *ret = w;
+    return r;
 }
 
 void plant_worker_free(struct plant_worker *w)
@@ -42,7 +66,7 @@ void plant_worker_forget(struct plant_worker *w)
 {
     memset(w->shares, 0, PLANT_CLASSES(w->n) * sizeof(*w->shares));
     w->queue = (struct fast_queue){0};
-    w->setup = 0;
+    w->spread = w->events = w->setup = 0;
     w->weather = (struct plant_weather){.late = w->costs->timer_late};
 }
 

@@ -11,7 +11,7 @@
 struct plant_worker {
     const struct end_costs *costs; /* borrowed, as are the guests */
     const struct guest_load *guests;
-    size_t n;
+    size_t n, room;            /* guests, and how many the arrays are made for */
     struct guest_lanes *lanes; /* n */
     struct fast_class *classes;
     struct fast_share *shares; /* PLANT_CLASSES(n) each */
@@ -26,6 +26,10 @@ struct plant_worker {
 /* The arguments have been checked. 0 or -ENOMEM. */
 int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
                       struct plant_worker *ret);
+/* The same for one that was made before, or is all zero: allocates only for more guests than then.
+ * On failure it is as it was. */
+int plant_worker_begin(struct plant_worker *worker, const struct end_costs *costs,
+                       const struct guest_load *guests, size_t n);
 void plant_worker_free(struct plant_worker *worker);
 
 /* As just after plant_worker_init(). */

@@ -90,6 +90,8 @@ static void place(struct search *s, enum direction d, uint32_t packets)
 static double measure(struct search *s)
 {
     const struct guest_load *g = load_of(s);
+    s->spent += g->promise.percentile > 0 ? SEARCH_PERCENTILE : SEARCH_MEAN;
+    s->spent += s->lanes.forwarded > 0 ? SEARCH_FORWARDING : 0;
     if (s->tied || s->lanes.forwarded > 0)
         plant_lanes(s->worker->costs, g, s->size, &s->worker->weather, &s->lanes);
     else

@@ -26,7 +26,13 @@ struct search {
     struct guest_lanes lanes;
     struct guest_forecast forecast;
     double delay; /* s, as promised */
+    double spent; /* about what all trials so far have cost, SEARCH_* each */
 };
+
+/* What a trial costs, in units of about a microsecond of a server's core. */
+#define SEARCH_MEAN 1.5
+#define SEARCH_PERCENTILE 6
+#define SEARCH_FORWARDING 25
 
 enum search_result {
     SEARCH_KEPT,    /* the promise is kept, and would not be by larger sizes */

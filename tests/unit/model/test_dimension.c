@@ -225,6 +225,54 @@ static void a_floor_on_the_size_leaves_it_to_the_timeout(void **state)
     assert_true(sizing.forecast.promised > 500e-6);
 }
 
+/* More guests than the worker can serve well: an answer within the budget, and an honest one. */
+static void a_crowd_gets_a_stable_answer(void **state)
+{
+    enum { CROWD = 200 };
+    static struct guest_load guests[CROWD];
+    static struct sizing sizings[CROWD];
+    struct worker_forecast worker;
+    (void)state;
+    for (int i = 0; i < CROWD; i++) {
+        guests[i] = load(4e3 + 20 * i, 4e3 + 10 * i, 0, (1 + i % 5) * 100e-6, SCOPE_ONE_WAY);
+        guests[i].promise.percentile = 99;
+    }
+    assert_int_equal(dimension_worker(&costs, guests, CROWD, sizings, &worker), 0);
+    assert_true(worker.stable && worker.utilisation < 1);
+    int kept = 0;
+    for (int i = 0; i < CROWD; i++) {
+        const struct sizing *s = &sizings[i];
+        assert_int_equal(s->attainable, s->forecast.promised <= guests[i].promise.delay * 1.001);
+        assert_true(s->least <= s->forecast.promised);
+        kept += s->attainable;
+    }
+    assert_true(kept < CROWD);
+}
+
+/* Kept from call to call, for fewer and for more guests: the answers of a new one. */
+static void a_room_changes_no_answer(void **state)
+{
+    static const size_t counts[] = {3, GUESTS, 1, GUESTS};
+    struct dimension_room *room = dimension_room_create();
+    (void)state;
+    assert_non_null(room);
+    for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+        struct guest_load guests[GUESTS];
+        struct sizing anew[GUESTS] = {0}, kept[GUESTS] = {0};
+        struct worker_forecast worker;
+        for (int i = 0; i < GUESTS; i++)
+            guests[i] = load(20e3 * (i + 1), 10e3 * (c + 1.0), i % 2, 300e-6 * (i + 1),
+                             i % 2 ? SCOPE_FORWARDING : SCOPE_ONE_WAY);
+        assert_int_equal(dimension_worker(&costs, guests, counts[c], anew, &worker), 0);
+        assert_int_equal(dimension_worker_in(room, &costs, guests, counts[c], kept, &worker), 0);
+        for (size_t i = 0; i < counts[c]; i++) {
+            assert_memory_equal(kept[i].size, anew[i].size, sizeof(anew[i].size));
+            assert_true(kept[i].forecast.promised == anew[i].forecast.promised);
+        }
+    }
+    dimension_room_destroy(room);
+}
+
 static void refuses_bad_arguments(void **state)
 {
     (void)state;
@@ -258,6 +306,8 @@ int main(void)
         cmocka_unit_test(without_a_promise_the_largest_allowed),
         cmocka_unit_test(a_warm_start_rests),
         cmocka_unit_test(a_floor_on_the_size_leaves_it_to_the_timeout),
+        cmocka_unit_test(a_crowd_gets_a_stable_answer),
+        cmocka_unit_test(a_room_changes_no_answer),
         cmocka_unit_test(refuses_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
