@@ -17,6 +17,8 @@
 /* Where no size keeps the promise: the least delay may be missed by this share. */
 #define LEAST_SLACK 0.1
 #define DANGER_ROUNDS 4
+/* A risen rate is followed at once where it makes containers larger by so much. */
+#define RISE 1.1
 /* Sizes that differ by more than this (a logarithm) are far from right: no need to wait so long. */
 #define GAP_LARGE 0.15
 
@@ -106,6 +108,13 @@ static void roomy_undo(struct group *group, const struct lane_size (*before)[DIR
         }
 }
 
+/* Packets that a container comes to, roughly. */
+static double packets_of(const struct group *group, size_t i, const struct lane_size *sizes,
+                         enum direction d)
+{
+    return fmin(sizes[d].packets, 1 + group->loads[i].rate[d] * sizes[d].timeout);
+}
+
 /* A rate that has clearly risen is no noise, and the timeout guards against its falling again. */
 static bool has_risen(const struct group *group, size_t i)
 {
@@ -113,7 +122,8 @@ static bool has_risen(const struct group *group, size_t i)
 
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         if (track->in_use[d] && track->rate[d].rose &&
-            group->sizings[i].size[d].packets > group->sizes[i][d].packets)
+            packets_of(group, i, group->sizings[i].size, d) >
+                RISE * packets_of(group, i, group->sizes[i], d))
             return true;
     return false;
 }

@@ -14,6 +14,10 @@
 /* Packets that come closer together than Poisson's are taken as bursts from here on (as the model
  * does). */
 #define DISPERSION_BURSTS 1.5
+/* Of what the promise leaves, a silent lane's timeout takes this much. */
+#define SILENT_SHARE 0.7
+/* Fewer packets in that time than this: containers of one, whatever the size. */
+#define SILENT_PACKETS 0.1
 /* A rate that far below the present one is another one. */
 #define LOW_SHARE 0.8
 #define STEPS 24
@@ -83,6 +87,37 @@ static uint32_t more_packets(const struct guest_load *load, enum direction d, ui
     return more < most ? (uint32_t)more : most;
 }
 
+/* s that the promise leaves for filling; INFINITY where there is none. */
+static double silent_timeout(const struct guest_load *load, const struct sizing *sizing)
+{
+    double share = load->promise.scope == SCOPE_FORWARDING ? SILENT_SHARE / 2 : SILENT_SHARE;
+
+    return share * (load->promise.delay - sizing->least);
+}
+
+static bool is_silent(const struct guest_load *load, enum direction d, const struct sizing *sizing)
+{
+    return isfinite(load->promise.delay) &&
+           load->rate[d] * silent_timeout(load, sizing) < SILENT_PACKETS;
+}
+
+/*
+ * A lane that is silent or nearly so: as far as the promise goes, packets that come again
+ * may wait for others. The timeout bounds that for a trickle, and makes large
+ * containers at once of a torrent.
+ */
+static void shape_silent(const struct guest_load *load, enum direction d,
+                         const struct sizing *sizing, struct lane_size *size)
+{
+    double timeout = fmin(load->limits.timeout_max, silent_timeout(load, sizing));
+
+    if (!(timeout > size->timeout))
+        return;
+    size->timeout = timeout;
+    size->packets =
+        closing_size(load->limits.packets_max, load->limits.bytes_max, load->packet_bytes[d]);
+}
+
 static void shape_lane(const struct guest_load *load, enum direction d, double low,
                        struct lane_size *size)
 {
@@ -117,9 +152,12 @@ void shape_sizes(const struct guest_load *load, const double low[DIRECTION_COUNT
                  const struct sizing *sizing, struct lane_size ret[DIRECTION_COUNT])
 {
     memcpy(ret, sizing->size, sizeof(sizing->size));
-    if (sizing->reason != SIZING_PROMISE || load->forwarded > 0)
-        return;
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-        if (!load->fixed[d])
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        if (load->fixed[d] || !sizing->attainable)
+            continue;
+        if (is_silent(load, d, sizing))
+            shape_silent(load, d, sizing, &ret[d]);
+        else if (sizing->reason == SIZING_PROMISE && !(load->forwarded > 0))
             shape_lane(load, d, low[d], &ret[d]);
+    }
 }

@@ -216,13 +216,13 @@ static json_t *row_figures(const struct row *row)
 
 /* ---- time of a tick ---- */
 
-#define TICKS 40
+#define TICKS 30
 
 /* 256 guests whose rates wiggle: every tick has something to decide. */
 static int tick_times(struct table *table)
 {
     static struct scenario scenario;
-    char text[] = "title 256 guests\ninterval 200ms\n"
+    char text[] = "title 256 guests\ninterval 100ms\n"
                   "guests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
                   "promise g delay=3ms scope=one-way\nassert kept g >= 0\n";
     char why[200];

@@ -15,6 +15,8 @@
 
 #define SIZE_MAX_TRIED 1024u
 #define NO_TIMEOUT 4.0
+/* Of more guests of one kind than this, one stands for all: solving takes its time. */
+#define ALIKE 4
 
 struct published {
     struct stream *streams;
@@ -54,24 +56,30 @@ static void *begin(const struct scenario *scenario, const void *argument)
     return NULL;
 }
 
-/* All of the worker's work with a packet is part of its container's service. */
-static void take_stream(struct published *published, const struct rule_input *input, size_t i,
-                        enum direction d)
+/*
+ * All of the worker's work with a packet is part of its container's service.
+ * `n` guests from i on are alike: their mean rate stands for each.
+ */
+static void take_streams(struct published *published, const struct rule_input *input, size_t i,
+                         size_t n, enum direction d)
 {
     const struct sample_interface *taken = &input->sample->interfaces[i];
     const struct promise *promise = &config_policy(input->config, input->guests[i].name)->promise;
     const struct end_costs *costs = &input->scenario->worker;
-    double packets = d == DIRECTION_RX ? (double)taken->delta.rx.pack.packets
-                                       : (double)taken->delta.tx.unload.packets;
+    double packets = 0;
     bool rx = d == DIRECTION_RX;
 
+    for (size_t g = 0; g < n; g++)
+        packets +=
+            rx ? (double)taken[g].delta.rx.pack.packets : (double)taken[g].delta.tx.unload.packets;
+    packets /= (double)n;
     if (!(taken->seconds > 0) || packets < 1)
         return;
     published->limits[published->n] = promise->delay / (promise->scope == SCOPE_FORWARDING ? 2 : 1);
     published->streams[published->n++] = (struct stream){
         .rate = packets / taken->seconds,
         .timeout = INFINITY,
-        .count = 1,
+        .count = (uint32_t)n,
         .service = {.mean = rx ? costs->publish : costs->unload,
                     .scv = 1,
                     .per_packet = rx ? costs->read + costs->publish_packet : costs->unload_packet}};
@@ -121,9 +129,13 @@ static int tick(void *state, const struct rule_input *input,
 
     (void)ret_report;
     published->n = 0;
-    for (size_t i = 0; input->sample && i < input->scenario->n_guests; i++)
-        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-            take_stream(published, input, i, d);
+    for (size_t g = 0; input->sample && g < input->scenario->n_groups; g++) {
+        const struct scenario_group *group = &input->scenario->groups[g];
+        size_t n = group->n > ALIKE ? group->n : 1;
+        for (size_t i = group->first; i < group->first + group->n; i += n)
+            for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+                take_streams(published, input, i, n, d);
+    }
     if (published->n > 0)
         published->size = largest(published);
     for (size_t i = 0; i < input->scenario->n_guests; i++)
