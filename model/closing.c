@@ -118,12 +118,15 @@ uint32_t closing_size(uint32_t size, double bytes_max, double mean_bytes)
     return fit < 1 ? 1 : fit < size ? (uint32_t)fit : size;
 }
 
-/* F(v) = integral of Q(n - 1, .) from 0 to v. */
-static double below_integral(double n, double v)
+/*
+ * Integral of Q(m, .) from 0 to v, `below` being Q(m + 1, v): one incomplete
+ * gamma function for both, what costs the most here.
+ */
+static double below_integral(double m, double v, double below)
 {
-    if (n <= 1)
+    if (m <= 0)
         return 0;
-    return v * poisson_below(n - 1, v) + (n - 1) * poisson_reaches(n, v);
+    return v * (below - poisson_pmf(m, v)) + m * (1 - below);
 }
 
 double closing_fill_tail(const struct closing_law *c, double x)
@@ -136,7 +139,8 @@ double closing_fill_tail(const struct closing_law *c, double x)
     if (c->rate == 0 || c->packets == 1)
         return 1;
     double v = c->rate * x, a = fmin(c->rate * c->timeout, 1e300);
-    double sum = poisson_below(n, v) + below_integral(n, a) - below_integral(n, v);
+    double open = poisson_below(n, v), closed = below_integral(n - 1, a, poisson_below(n, a));
+    double sum = open + closed - below_integral(n - 1, v, open);
     return fmin(1, fmax(0, sum / c->packets));
 }
 
@@ -156,8 +160,8 @@ double closing_residual_tail(const struct closing_law *c, double t)
     /* E[B] times the tail is the integral of the gap's tail from x to infinity. */
     if (t >= c->timeout)
         return fmin(1, poisson_below(k, a) * exp(a - x) / c->packets);
-    double upper = isinf(a) ? k : a * poisson_below(k, a) + k * poisson_reaches(k + 1, a);
-    double lower = x * poisson_below(k, x) + k * poisson_reaches(k + 1, x);
+    double upper = isinf(a) ? k : below_integral(k, a, poisson_below(k + 1, a));
+    double lower = below_integral(k, x, poisson_below(k + 1, x));
     double rest = isinf(a) ? 0 : poisson_below(k, a);
     return fmin(1, fmax(0, (upper - lower + rest) / c->packets));
 }

@@ -21,7 +21,7 @@ static const double weight[] = {0.249147045813403, 0.233492536538355, 0.20316742
 static double fill_density(const struct closing_law *c, double x)
 {
     double n = c->size - 1, v = c->rate * x;
-    return c->rate / c->packets * (poisson_pmf(n - 1, v) + poisson_below(n - 1, v));
+    return c->rate / c->packets * poisson_below(n, v);
 }
 
 struct sum {
@@ -96,16 +96,30 @@ double delay_quantile(const struct closing_law *fill, delay_tail *tail, const vo
     double beyond = 1 - p, low = 0, high = typical;
     if (delay_probability(fill, tail, context, 0) <= beyond)
         return 0;
-    for (int i = 0; i < 200 && delay_probability(fill, tail, context, high) > beyond; i++) {
+    double at_low = 1, at_high;
+    for (int i = 0; i < 200; i++) {
+        at_high = log(fmax(delay_probability(fill, tail, context, high), 1e-300) / beyond);
+        if (!(at_high > 0))
+            break;
         low = high;
+        at_low = at_high;
         high *= 1.6;
     }
-    for (int i = 0; i < 60 && high - low > 1e-9 * high; i++) {
-        double middle = (low + high) / 2;
-        if (delay_probability(fill, tail, context, middle) > beyond)
-            low = middle;
-        else
-            high = middle;
+    /* The tail is about exponential where it ends: along the line through the logarithms (Illinois
+     * rule), now and then in the middle. */
+    for (int i = 0; i < 80 && high - low > 1e-9 * high; i++) {
+        double part = i % 4 == 3 ? 0.5 : fmin(0.98, fmax(0.02, at_low / (at_low - at_high)));
+        double x = low + part * (high - low);
+        double at = log(fmax(delay_probability(fill, tail, context, x), 1e-300) / beyond);
+        if (at > 0) {
+            low = x;
+            at_low = at;
+            at_high /= 2;
+        } else {
+            high = x;
+            at_high = fmin(at, -1e-300);
+            at_low /= 2;
+        }
     }
     return high;
 }

@@ -64,6 +64,10 @@ void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class
     struct tail own;
     fast_queue_tail(queue, tails, wait, &own);
     double scv = class->service > 0 ? class->service_var / (class->service * class->service) : 0;
+    if (scv < STRATA_FIXED) {
+        tail_shift(&own, class->service, ret);
+        return;
+    }
     strata_service(scv, values);
     strata_add(&own, class->service, values, ret);
 }
@@ -89,7 +93,7 @@ static void fill_answer(const struct query *query, const struct work *w,
         d->service_mean = class->service;
         d->delay_mean = d->fill_mean + d->wait_mean + d->service_mean;
         d->delay_p50 = tail_sum_quantile(&own, fill, STRATA, 0.5);
-        d->delay_p99 = tail_sum_quantile(&own, fill, STRATA, 0.01);
+        d->delay_p99 = fmax(d->delay_p50, tail_sum_quantile(&own, fill, STRATA, 0.01));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "model/fast_queue.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "model/renewal.h"
 #include "model/strata.h"
@@ -109,8 +110,9 @@ static double decay_scv(const struct mixing_sums *sum, double eta)
     return isfinite(c) ? c : long_run;
 }
 
-#define BY_DECAY 0.621 /* between the gaps' variation in the long run and that of the decay rate   \
-                        */
+#define BY_DECAY                                                                                   \
+    0.621 /* between the gaps' variation in the long run and that of the decay rate                \
+           */
 
 /*
  * The wait if all streams were one renewal stream. For streams that are alike
@@ -294,6 +296,12 @@ static double spread_evenly(int j, double step)
     return at - floor(at);
 }
 
+static int rises(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /*
  * What is left of the service that a random moment meets, s: a uniform part
  * of one that is picked by its length, among the classes by their work.
@@ -317,6 +325,7 @@ static void residual_strata(const struct fast_class *classes, size_t n,
     }
     for (int j = 0; j < STRATA; j++)
         values[j] *= mean * STRATA / total;
+    qsort(values, STRATA, sizeof(*values), rises);
 }
 
 void fast_queue_tails(const struct fast_class *classes, const struct fast_share *shares, size_t n,

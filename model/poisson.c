@@ -34,15 +34,6 @@ double poisson_pmf(double n, double x)
     return exp(-stirling_error(n) - deviance(n, x)) / sqrt(2 * M_PI * n);
 }
 
-/*
- * True where the tail beyond x is surely below 1e-30: there GSL would report
- * an underflow. (Chernoff: both tails are at most exp(-deviance).)
- */
-static int negligible(double n, double x)
-{
-    return deviance(n, x) > 80;
-}
-
 double poisson_below(double n, double x)
 {
     if (n <= 0)
@@ -51,7 +42,11 @@ double poisson_below(double n, double x)
         return 1;
     if (n == 1)
         return exp(-x);
-    if (!(x < 1e300) || negligible(n, x))
+    if (!(x < 1e300))
+        return 0;
+    double off = deviance(n, x);
+    if (off >
+        (x < n ? 40 : 80)) /* both tails are at most exp(-off): 1 to rounding, or below 1e-30 */
         return x < n;
     return gsl_sf_gamma_inc_Q(n, x);
 }

@@ -471,7 +471,7 @@ static int stream_answer(const struct stream *stream, const struct closing_law *
         context = &table;
     }
     d.delay_p50 = delay_quantile(closing, tail, context, 0.5, d.delay_mean);
-    d.delay_p99 = delay_quantile(closing, tail, context, 0.99, d.delay_mean);
+    d.delay_p99 = fmax(d.delay_p50, delay_quantile(closing, tail, context, 0.99, d.delay_mean));
     law_free(&sojourn);
     *ret = d;
     return 0;

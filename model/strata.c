@@ -38,42 +38,36 @@ void strata_fill(const struct closing_law *c, double values[static STRATA])
     }
 }
 
-/* P(X > x) of the balanced hyperexponential of mean 1. */
-static double hyper_tail(double scv, double x)
-{
-    double p = 0.5 * (1 + sqrt((scv - 1) / (scv + 1)));
-    return p * exp(-2 * p * x) + (1 - p) * exp(-2 * (1 - p) * x);
-}
-
+/* Newton on the logarithm, which is convex: from 0 it rises to the root. */
 static double hyper_quantile(double scv, double beyond)
 {
-    double low = 0, high = 1;
-    while (hyper_tail(scv, high) > beyond)
-        high *= 2;
-    for (int i = 0; i < 50; i++) {
-        double middle = (low + high) / 2;
-        if (hyper_tail(scv, middle) > beyond)
-            low = middle;
-        else
-            high = middle;
+    double p = 0.5 * (1 + sqrt((scv - 1) / (scv + 1))), x = 0;
+    for (int i = 0; i < 60; i++) {
+        double first = p * exp(-2 * p * x), second = (1 - p) * exp(-2 * (1 - p) * x);
+        double tail = first + second, hazard = (2 * p * first + 2 * (1 - p) * second) / tail;
+        double step = log(tail / beyond) / hazard;
+        x += step;
+        if (!(step > 1e-9 * x))
+            break;
     }
-    return high;
+    return x;
 }
 
 /*
  * Gamma of mean 1: Wilson and Hilferty's approximation, then Newton on what is exact. Of high order
- * the approximation is (to 1e-6), and the exact function loses digits.
+ * the approximation is near enough (1e-4 of the spread), and the exact function costs much.
  */
+#define EXACT_ORDER 40
 static double gamma_quantile(double p, double order)
 {
     double root = 1 - 1 / (9 * order) + gsl_cdf_ugaussian_Pinv(p) / (3 * sqrt(order));
     int sign;
     double x = fmax(root * root * root, 1e-3 * p) * order, scale = lgamma_r(order, &sign);
-    for (int i = 0; i < 8 && order < 1e4; i++) {
+    for (int i = 0; i < 8 && order < EXACT_ORDER; i++) {
         double density = exp((order - 1) * log(x) - x - scale);
         double step = (gsl_sf_gamma_inc_P(order, x) - p) / density;
         x = fmin(2 * x, fmax(x / 2, x - step));
-        if (!(fabs(step) > 1e-10 * x))
+        if (!(fabs(step) > 1e-7 * x))
             break;
     }
     return x / order;
@@ -81,7 +75,7 @@ static double gamma_quantile(double p, double order)
 
 static double service_quantile(double scv, double p)
 {
-    if (scv < 1e-6)
+    if (scv < STRATA_FIXED)
         return 1;
     if (scv > 1 + 1e-9)
         return hyper_quantile(scv, 1 - p);
@@ -108,7 +102,7 @@ static double hyper_by_length(double scv, double p)
 
 double strata_by_length(double scv, double p)
 {
-    if (scv < 1e-6)
+    if (scv < STRATA_FIXED)
         return 1;
     if (scv > 1 + 1e-9)
         return hyper_by_length(scv, p);

@@ -13,6 +13,7 @@
 #include "model/tail.h"
 
 #define STRATA 256
+#define STRATA_FIXED 1e-6 /* an SCV below this is none */
 
 /* Fill wait of a packet. */
 void strata_fill(const struct closing_law *closing, double values[static STRATA]);
@@ -27,7 +28,7 @@ void strata_service(double scv, double values[static STRATA]);
  * length; orders by Wilson and Hilferty, good to 1e-3. */
 double strata_by_length(double scv, double p);
 
-/* ret: tail of X + scale Y, Y given by its strata. */
+/* ret: tail of X + scale Y, Y given by its strata (rising). */
 void strata_add(const struct tail *tail, double scale, const double values[static STRATA],
                 struct tail *ret);
 

@@ -13,8 +13,9 @@
 
 struct tail {
     size_t n;
-    double at[TAIL_POINTS];  /* s, strictly rising from 0 */
-    double log[TAIL_POINTS]; /* ln P(X > at), falling */
+    double at[TAIL_POINTS];    /* s, strictly rising from 0 */
+    double log[TAIL_POINTS];   /* ln P(X > at), falling */
+    double slope[TAIL_POINTS]; /* ... per s from there to the next */
 };
 
 /* Nothing but zero: P(X > 0) = 0. */
@@ -35,11 +36,14 @@ double tail_quantile(const struct tail *tail, double beyond);
 /* The same shape with another mean: every probability times `factor`, at most 1. */
 void tail_scale(const struct tail *tail, double factor, struct tail *ret);
 
+/* X + by, by > 0. The far end goes where there are too many points. */
+void tail_shift(const struct tail *tail, double by, struct tail *ret);
+
 /* X with probability `share`, else Y. */
 void tail_mix(const struct tail *x, const struct tail *y, double share, struct tail *ret);
 
 /*
- * X + Y, Y being given by n equally likely values: what is left of service
+ * X + Y, Y being given by n equally likely values (n >= 1, rising): what is left of service
  * or fill laws after stratified sampling.
  */
 double tail_sum_probability(const struct tail *tail, const double *values, size_t n, double x);
