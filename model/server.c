@@ -149,6 +149,22 @@ static double delay_at(struct scene *s, size_t group, uint32_t size)
     return scene_delay(s, group);
 }
 
+/* Percentiles cost much; packets that wait too long for the closing alone need none. */
+static bool fills_too_long(const struct scene *s, size_t group, double delay)
+{
+    double p = s->server->percentile / 100;
+    return p > 0 && closing_fill_tail(&s->closings[group], delay) > 1 - p;
+}
+
+static bool keeps(struct scene *s, size_t group, uint32_t size, double delay)
+{
+    scene_resize(s, group, size);
+    if (fills_too_long(s, group, delay))
+        return false;
+    scene_solve(s);
+    return scene_delay(s, group) <= delay;
+}
+
 static uint32_t step_down(uint32_t size)
 {
     uint32_t next = (uint32_t)(size / STEP);
@@ -160,7 +176,7 @@ static uint32_t bisect(struct scene *s, size_t group, double delay, uint32_t goo
 {
     while (bad - good > 1) {
         uint32_t middle = good + (bad - good) / 2;
-        if (delay_at(s, group, middle) <= delay)
+        if (keeps(s, group, middle, delay))
             good = middle;
         else
             bad = middle;
@@ -185,28 +201,35 @@ static uint32_t least_between(struct scene *s, size_t group, uint32_t low, uint3
     return best;
 }
 
+#define SIZES_MAX 400 /* steps from the largest size to 1 */
+
 static uint32_t least(struct scene *s, size_t group)
 {
-    uint32_t best = STREAM_SIZE_MAX, above = STREAM_SIZE_MAX;
+    uint32_t sizes[SIZES_MAX], n = 0, best = 0;
     double shortest = INFINITY;
-    for (uint32_t size = STREAM_SIZE_MAX, last = size; size >= 1;
-         last = size, size = step_down(size)) {
-        double delay = delay_at(s, group, size);
-        if (!(delay < shortest))
+    for (uint32_t size = STREAM_SIZE_MAX; size >= 1 && n < SIZES_MAX; size = step_down(size))
+        sizes[n++] = size;
+    for (uint32_t i = n; i-- > 0;) { /* from the smallest */
+        scene_resize(s, group, sizes[i]);
+        if (fills_too_long(s, group, shortest))
             continue;
-        shortest = delay;
-        best = size;
-        above = last;
+        double delay = delay_at(s, group, sizes[i]);
+        if (delay < shortest) {
+            shortest = delay;
+            best = i;
+        }
     }
-    return shortest < INFINITY ? least_between(s, group, best > 1 ? step_down(best) : 1, above)
-                               : best;
+    if (isinf(shortest))
+        return STREAM_SIZE_MAX;
+    return least_between(s, group, sizes[best + 1 < n ? best + 1 : best],
+                         sizes[best > 0 ? best - 1 : 0]);
 }
 
 /* Chooses one group's size, the others being as they are; not above `most`. */
 static void choose(struct scene *s, size_t group, double delay, uint32_t most)
 {
     uint32_t bad = most + 1, size = most;
-    while (size >= 1 && !(delay_at(s, group, size) <= delay)) {
+    while (size >= 1 && !keeps(s, group, size, delay)) {
         bad = size;
         size = step_down(size);
     }
@@ -216,7 +239,7 @@ static void choose(struct scene *s, size_t group, double delay, uint32_t most)
         return;
     }
     size = least(s, group);
-    s->attainable[group] = delay_at(s, group, size) <= delay;
+    s->attainable[group] = keeps(s, group, size, delay);
     if (s->attainable[group])
         scene_resize(s, group,
                      bisect(s, group, delay, size, most + 1 > size ? most + 1 : size + 1));
