@@ -280,9 +280,19 @@ static void state_write(struct interface *interface, struct store *store, enum k
         store_write_state(store, interface->dir, state);
 }
 
+/* A removed device must not come back half: its folder is asked for in the same transaction. */
+static int features_put(struct store *store, void *context)
+{
+    const struct interface *interface = context;
+
+    if (!store_exists(store, interface->dir))
+        return -ENOENT;
+    return store_writef(store, interface->dir, "max-ring-page-order", "%u", RING_ORDER_MAX);
+}
+
 static void features_write(struct interface *interface, struct store *store)
 {
-    store_writef(store, interface->dir, "max-ring-page-order", "%u", RING_ORDER_MAX);
+    store_transact(store, features_put, interface);
 }
 
 /* The frontend went away in whatever way: back to where a new one can come. */

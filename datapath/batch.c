@@ -21,6 +21,7 @@ struct batch {
     uint8_t frames[BATCH_MAX][FRAME_ROOM];
     /* Frames to be written. */
     unsigned queued, refused;
+    uint64_t refused_bytes;
     int write_flags; /* RWF_NOWAIT, where the kernel can write so */
     struct iovec parts[BATCH_MAX][2];
 };
@@ -156,6 +157,12 @@ static void frames_submit(struct batch *batch, int *ret_results)
     ring_run(batch, batch->queued, ret_results);
 }
 
+static void frame_refused(struct batch *batch, unsigned i)
+{
+    batch->refused++;
+    batch->refused_bytes += batch->parts[i][0].iov_len + batch->parts[i][1].iov_len;
+}
+
 /*
  * Without waiting, as with reads: a descriptor that is full would be waited for,
  * whatever its flags. One that knows no such write heeds its flags.
@@ -170,7 +177,8 @@ static void frames_write(struct batch *batch)
         frames_submit(batch, results);
     }
     for (unsigned i = 0; i < batch->queued; i++)
-        batch->refused += results[i] < 0;
+        if (results[i] < 0)
+            frame_refused(batch, i);
     batch->queued = 0;
 }
 
@@ -181,15 +189,18 @@ void batch_write(struct batch *batch, const struct iovec frame[2])
         frames_write(batch);
 }
 
-unsigned batch_flush(struct batch *batch)
+unsigned batch_flush(struct batch *batch, uint64_t *bytes)
 {
     if (batch->queued == 1) {
-        batch->refused += writev(batch->fd, batch->parts[0], 2) < 0;
+        if (writev(batch->fd, batch->parts[0], 2) < 0)
+            frame_refused(batch, 0);
         batch->queued = 0;
     } else if (batch->queued) {
         frames_write(batch);
     }
     unsigned refused = batch->refused;
+    *bytes += batch->refused_bytes;
     batch->refused = 0;
+    batch->refused_bytes = 0;
     return refused;
 }

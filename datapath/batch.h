@@ -30,7 +30,10 @@ void batch_free(struct batch *batch);
 ssize_t batch_read(struct batch *batch, const struct iovec frame[2]);
 /* Queues a frame, whose parts must stay as they are until the next flush. */
 void batch_write(struct batch *batch, const struct iovec frame[2]);
-/* Writes what is queued. Number of frames that were not taken since the last flush. */
-unsigned batch_flush(struct batch *batch);
+/*
+ * Writes what is queued. Number of frames that were not taken since the last
+ * flush; their bytes are added to *bytes.
+ */
+unsigned batch_flush(struct batch *batch, uint64_t *bytes);
 
 #endif

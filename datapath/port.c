@@ -23,6 +23,7 @@ struct port {
     char name[IFNAMSIZ]; /* "": not a device */
     struct batch *batch; /* NULL: frame by frame */
     unsigned refused;
+    uint64_t refused_bytes;
 };
 
 /* A TAP can stay attached for a moment after its process died. */
@@ -147,16 +148,20 @@ void port_write(struct port *port, const struct iovec frame[2])
 {
     if (port->batch)
         batch_write(port->batch, frame);
-    else
-        port->refused += writev(port->fd, frame, 2) < 0;
+    else if (writev(port->fd, frame, 2) < 0) {
+        port->refused++;
+        port->refused_bytes += frame[0].iov_len + frame[1].iov_len;
+    }
 }
 
-unsigned port_flush(struct port *port)
+unsigned port_flush(struct port *port, uint64_t *bytes)
 {
     unsigned refused = port->refused;
 
+    *bytes += port->refused_bytes;
     port->refused = 0;
-    return refused + (port->batch ? batch_flush(port->batch) : 0);
+    port->refused_bytes = 0;
+    return refused + (port->batch ? batch_flush(port->batch, bytes) : 0);
 }
 
 uint64_t port_dropped(const struct port *port)

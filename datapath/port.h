@@ -32,8 +32,11 @@ int port_fd(const struct port *port);
 ssize_t port_read(struct port *port, const struct iovec frame[2]);
 /* Queues a frame, whose parts must stay as they are until the next port_flush. */
 void port_write(struct port *port, const struct iovec frame[2]);
-/* Writes what is queued. Number of frames that were not taken since the last flush. */
-unsigned port_flush(struct port *port);
+/*
+ * Writes what is queued. Number of frames that were not taken since the last
+ * flush; their bytes are added to *bytes.
+ */
+unsigned port_flush(struct port *port, uint64_t *bytes);
 /* Frames for us that the port's queue could not hold, since the device was made; 0 where unknown.
  */
 uint64_t port_dropped(const struct port *port);

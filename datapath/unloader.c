@@ -173,9 +173,11 @@ static int entries_write(struct unloader *unloader, struct port *port, uint64_t 
         if (unloader->done % CHECK_PACKETS == 0 && clock_ns() >= until_ns)
             break;
     }
-    unsigned refused = port_flush(port);
+    uint64_t bytes = 0;
+    unsigned refused = port_flush(port, &bytes);
     unloader->stats.refused += refused;
     unloader->stats.packets -= refused;
+    unloader->stats.bytes -= bytes;
     return more;
 }
 

@@ -70,7 +70,9 @@ static void frames_leave_in_order(void **state)
         frames[i] = i;
         batch_write(batch, (struct iovec[]){{&frames[i], 1}, {(uint8_t *)&frames[i] + 1, 3}});
     }
-    assert_int_equal(batch_flush(batch), 0);
+    uint64_t bytes_refused = 0;
+    assert_int_equal(batch_flush(batch, &bytes_refused), 0);
+    assert_int_equal(bytes_refused, 0);
     for (uint32_t i = 0; i < FRAMES; i++) {
         assert_int_equal(recv(pair[1], &frame, sizeof(frame), 0), sizeof(frame));
         assert_int_equal(frame, i);
@@ -120,6 +122,7 @@ static void a_full_descriptor_refuses(void **state)
     static uint8_t bytes[4096];
     const struct iovec frame[2] = {{bytes, 14}, {bytes + 14, sizeof(bytes) - 14}};
     unsigned sent = 0, refused = 0, taken = 0;
+    uint64_t refused_bytes = 0;
     int pair[2];
 
     (void)state;
@@ -129,13 +132,14 @@ static void a_full_descriptor_refuses(void **state)
     for (int i = 0; i < 20; i++) {
         for (unsigned n = 0; n < FRAMES; n++, sent++)
             batch_write(batch, frame);
-        refused += batch_flush(batch);
+        refused += batch_flush(batch, &refused_bytes);
     }
     alarm(0);
     assert_true(refused > 0);
     while (recv(pair[1], bytes, sizeof(bytes), 0) > 0)
         taken++;
     assert_int_equal(taken + refused, sent);
+    assert_int_equal(refused_bytes, refused * sizeof(bytes));
     batch_free(batch);
     close(pair[0]);
     close(pair[1]);

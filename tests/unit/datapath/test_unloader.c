@@ -227,6 +227,7 @@ static void what_the_port_refuses_is_counted(void **state)
         run(f);
     }
     assert_int_equal(stats->packets + stats->refused, f->made);
+    assert_int_equal(stats->bytes, 9000 * stats->packets);
     uint32_t out = 0;
     while (wire_take(&f->pair->backend, f->frame))
         out++;
