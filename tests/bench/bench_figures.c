@@ -245,7 +245,7 @@ static void plant_points(struct figures *figures, uint32_t index)
     struct plant_sim_options options = {
         .seed = index, .port_packets = 1u << 20, .ring_bytes = 1u << 30};
     double rate = 0;
-    plant_case_make(index, &c);
+    plant_case_make(PLANT_JUDGE, index, &c);
     for (size_t i = 0; i < c.n; i++)
         rate += c.guests[i].rate[DIRECTION_RX] + c.guests[i].rate[DIRECTION_TX];
     double seconds = figures->scale * (1e6 + 5e4 * (double)c.n) / rate;

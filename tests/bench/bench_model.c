@@ -5,7 +5,8 @@
  * Prints tables and writes them as JSON. XENAGG_BENCH_SCALE scales how long
  * each simulation is (1: 95 % intervals of about 1 % of the mean wait, half an
  * hour on one core; 0.1: a few minutes); XENAGG_BENCH_SET=fit shows the set
- * that the fast method's constants were fitted on instead of the judging set.
+ * that the fast method's constants were fitted on instead of the judging set;
+ * XENAGG_BENCH_PART=speed, plant or fast makes one of the three tables.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -18,15 +19,14 @@
 #include "model/dimension.h"
 #include "model/fast_queue.h"
 #include "model/method.h"
-#include "model/plant_sim.h"
 #include "model/sim.h"
 #include "tests/bench/grid.h"
 #include "tests/bench/plant_grid.h"
+#include "tests/bench/plant_truth.h"
 
 #define GRID_CASES 400
 #define PLANT_CASES 120
 #define ERRORS_MAX 65536
-#define LEAST_PACKETS 2000 /* seen of a direction, to say anything about it */
 
 /* Relative errors of one quantity over many cases. */
 struct errors {
@@ -164,9 +164,20 @@ static json_t *bench_grid(enum grid_set set)
 
 /* ---- the analytic plant against the simulated loop ---- */
 
-struct plant_errors {
-    struct errors mean, p99, forwarding, forwarding_p99;
+/* One way, through a guest, and how sure the simulation itself is of the first two. */
+enum {
+    PLANT_MEAN,
+    PLANT_P99,
+    PLANT_THROUGH,
+    PLANT_THROUGH_P99,
+    PLANT_SURE_MEAN,
+    PLANT_SURE_P99,
+    PLANT_QUANTITIES
 };
+
+static const char *const plant_names[PLANT_QUANTITIES] = {
+    "mean one way",        "p99 one way",      "mean through a guest",
+    "p99 through a guest", "simulation: mean", "simulation: its p99"};
 
 static void forecast(const struct plant_case *c, enum scope scope, struct guest_forecast *ret)
 {
@@ -179,73 +190,86 @@ static void forecast(const struct plant_case *c, enum scope scope, struct guest_
         exit(1);
 }
 
-static struct plant_sim *plant_run(const struct plant_case *c, uint32_t index)
+static void error_put(struct errors *errors, double error, uint32_t at)
 {
-    struct plant_sim_options options = {
-        .seed = index + 1, .port_packets = 1u << 20, .ring_bytes = 1u << 30};
-    struct plant_sim *plant;
-    double rate = 0;
-    for (size_t i = 0; i < c->n; i++)
-        rate += c->guests[i].rate[DIRECTION_RX] + c->guests[i].rate[DIRECTION_TX];
-    double seconds = scale * (1e6 + 1e5 * (double)c->n) / rate;
-    if (plant_sim_create(&options, &c->worker, c->guests, c->sizes, c->n, &plant) ||
-        plant_sim_run(plant, seconds / 5))
-        exit(1);
-    plant_sim_forget(plant);
-    if (plant_sim_run(plant, seconds))
-        exit(1);
-    return plant;
+    errors_add(errors, 1 + error, 1, 0, at);
 }
 
-static void plant_compare(uint32_t index, struct plant_errors *errors)
+static void plant_one_way(const struct guest_forecast *forecast, const struct guest_truth *truth,
+                          const struct guest_load *guest, uint32_t index,
+                          struct errors errors[PLANT_QUANTITIES])
+{
+    double worse = 0;
+    bool enough = true;
+    for (int d = 0; d < DIRECTION_COUNT; d++) {
+        if (!truth->seen[d]) {
+            enough = enough && guest->rate[d] == 0;
+            continue;
+        }
+        worse = fmax(worse, truth->p99[d].mean);
+        errors_add(&errors[PLANT_MEAN], forecast->mean[d].total, truth->mean[d].mean, 0, index);
+        error_put(&errors[PLANT_SURE_MEAN], truth->mean[d].error, index);
+        error_put(&errors[PLANT_SURE_P99], truth->p99[d].error, index);
+    }
+    if (enough) /* the promise is about the worse direction */
+        errors_add(&errors[PLANT_P99], forecast->promised, worse, 0, index);
+}
+
+/* `errors`: of the guests that are settled, and of the others. */
+static void plant_compare(enum plant_set set, uint32_t index,
+                          struct errors errors[2][PLANT_QUANTITIES])
 {
     static struct plant_case c;
     static struct guest_forecast one_way[PLANT_GUESTS], both[PLANT_GUESTS];
-    plant_case_make(index, &c);
+    static struct guest_truth truths[PLANT_GUESTS];
+    plant_case_make(set, index, &c);
     forecast(&c, SCOPE_ONE_WAY, one_way);
     forecast(&c, SCOPE_FORWARDING, both);
-    struct plant_sim *plant = plant_run(&c, index);
+    if (plant_truth_find(&c, index, scale, truths))
+        exit(1);
     for (size_t i = 0; i < c.n; i++) {
-        struct plant_sim_guest seen;
-        double worse = 0;
-        bool enough = true;
-        plant_sim_guest(plant, i, &seen);
-        for (int d = 0; d < DIRECTION_COUNT; d++) {
-            if (seen.lane[d].packets < LEAST_PACKETS) {
-                enough = enough && c.guests[i].rate[d] == 0;
-                continue;
-            }
-            worse = fmax(worse, seen.lane[d].p99);
-            errors_add(&errors->mean, one_way[i].mean[d].total, seen.lane[d].mean.total, 0, index);
-        }
-        if (enough) /* the promise is about the worse direction */
-            errors_add(&errors->p99, one_way[i].promised, worse, 0, index);
-        if (seen.forwarded < LEAST_PACKETS)
+        const struct guest_truth *truth = &truths[i];
+        struct errors *into = errors[!truth->settled];
+        plant_one_way(&one_way[i], truth, &c.guests[i], index, into);
+        if (c.kind == PLANT_APART || !truth->forwards)
             continue;
-        errors_add(&errors->forwarding, one_way[i].forwarding_mean, seen.forwarding_mean, 0, index);
-        errors_add(&errors->forwarding_p99, both[i].promised, seen.forwarding_p99, 0, index);
+        errors_add(&into[PLANT_THROUGH], one_way[i].forwarding_mean, truth->through.mean, 0, index);
+        errors_add(&into[PLANT_THROUGH_P99], both[i].promised, truth->through_p99.mean, 0, index);
     }
-    plant_sim_destroy(plant);
 }
 
-static json_t *bench_plant(bool forwarding)
+static json_t *plant_report(const char *name, struct errors errors[PLANT_QUANTITIES])
 {
-    struct plant_errors errors;
-    errors_init(&errors.mean, "mean one way");
-    errors_init(&errors.p99, "p99 one way");
-    errors_init(&errors.forwarding, "mean forwarding");
-    errors_init(&errors.forwarding_p99, "p99 forwarding");
-    for (uint32_t i = 0; i < PLANT_CASES; i++)
-        if ((i % 3 == 0) == forwarding)
-            plant_compare(i, &errors);
-    printf("analytic plant against the simulated loop, %s forwarding\n",
-           forwarding ? "with" : "without");
     json_t *into = json_object();
-    errors_report(&errors.mean, into);
-    errors_report(&errors.p99, into);
-    errors_report(&errors.forwarding, into);
-    errors_report(&errors.forwarding_p99, into);
+    printf(" %s\n", name);
+    for (int q = 0; q < PLANT_QUANTITIES; q++)
+        errors_report(&errors[q], into);
     fflush(stdout);
+    return into;
+}
+
+/* Every third plant forwards, of these every other in containers of other sizes. */
+static json_t *bench_plant(enum plant_set set)
+{
+    static const char *const names[] = {"nothing forwarded", "sent back in equal containers",
+                                        "sent on in other containers"};
+    json_t *into = json_object();
+    printf("analytic plant against the simulated loop, %s set\n",
+           set == PLANT_FIT ? "fitting" : "judging");
+    for (int kind = 0; kind < 3; kind++) {
+        struct errors errors[2][PLANT_QUANTITIES];
+        char name[64];
+        for (int q = 0; q < 2 * PLANT_QUANTITIES; q++)
+            errors_init(&errors[q / PLANT_QUANTITIES][q % PLANT_QUANTITIES],
+                        plant_names[q % PLANT_QUANTITIES]);
+        for (uint32_t i = 0; i < PLANT_CASES; i++)
+            if (kind == (i % 3 ? PLANT_APART : i / 3 % 2 ? PLANT_REPACKED : PLANT_ECHO))
+                plant_compare(set, i, errors);
+        json_object_set_new(into, names[kind], plant_report(names[kind], errors[0]));
+        snprintf(name, sizeof(name), "%s, seldom realigned", names[kind]);
+        if (kind != PLANT_APART)
+            json_object_set_new(into, name, plant_report(name, errors[1]));
+    }
     return into;
 }
 
@@ -374,6 +398,7 @@ static json_t *bench_speed(void)
 int main(int argc, char **argv)
 {
     const char *scale_text = getenv("XENAGG_BENCH_SCALE"), *set = getenv("XENAGG_BENCH_SET");
+    const char *part = getenv("XENAGG_BENCH_PART");
     scale = scale_text ? strtod(scale_text, NULL) : 0.3;
     if (!(scale > 0 && scale <= 100)) {
         fprintf(stderr, "bench-model: XENAGG_BENCH_SCALE must be above 0, at most 100\n");
@@ -382,11 +407,13 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     json_t *root = json_object();
     json_object_set_new(root, "scale", json_real(scale));
-    json_object_set_new(root, "speed", bench_speed());
-    json_object_set_new(root, "plant", bench_plant(false));
-    json_object_set_new(root, "plant_forwarding", bench_plant(true));
-    json_object_set_new(root, "fast_against_sim",
-                        bench_grid(set && strcmp(set, "fit") == 0 ? GRID_FIT : GRID_JUDGE));
+    bool fit = set && strcmp(set, "fit") == 0;
+    if (!part || strcmp(part, "speed") == 0)
+        json_object_set_new(root, "speed", bench_speed());
+    if (!part || strcmp(part, "plant") == 0)
+        json_object_set_new(root, "plant", bench_plant(fit ? PLANT_FIT : PLANT_JUDGE));
+    if (!part || strcmp(part, "fast") == 0)
+        json_object_set_new(root, "fast_against_sim", bench_grid(fit ? GRID_FIT : GRID_JUDGE));
     int status = 0;
     if (argc > 1 && json_dump_file(root, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
         fprintf(stderr, "bench-model: cannot write %s\n", argv[1]);

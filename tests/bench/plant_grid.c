@@ -51,25 +51,38 @@ static double timeout_of(double rate, uint32_t packets, double theta)
     return fmax(100 * US, theta * packets / rate);
 }
 
-static void guest_draw(struct random *random, struct plant_case *c, size_t i, double forwarded,
-                       double theta)
+/* Half of the guests drop some packets; tx sizes are up to four times smaller or larger. */
+static void guest_repack(struct random *random, struct guest_load *guest,
+                         struct lane_size sizes[DIRECTION_COUNT])
+{
+    double factor = log_between(random, 0.25, 4), packets = factor * sizes[DIRECTION_RX].packets;
+    if (random_uniform(random) < 0.5)
+        guest->forwarded = 0.3 + 0.7 * random_uniform(random);
+    guest->rate[DIRECTION_TX] = guest->forwarded * guest->rate[DIRECTION_RX];
+    sizes[DIRECTION_TX].packets = (uint32_t)fmin(400, fmax(1, packets));
+    sizes[DIRECTION_TX].timeout = log_between(random, 0.4, 5);
+}
+
+static void guest_draw(struct random *random, struct plant_case *c, size_t i, double theta)
 {
     struct guest_load *guest = &c->guests[i];
-    bool both = forwarded > 0 || random_uniform(random) < 0.7;
+    bool forwards = c->kind != PLANT_APART, both = forwards || random_uniform(random) < 0.7;
     *guest = (struct guest_load){
         .dispersion = {1, 1},
-        .forwarded = forwarded,
+        .forwarded = forwards ? 1 : 0,
         .costs = costs_scaled(&c->worker, log_between(random, 0.2, 0.8)),
         .promise = {.delay = 1, .percentile = 99, .scope = SCOPE_ONE_WAY},
         .limits = {.packets_min = 1, .packets_max = 65535, .timeout_min = US, .timeout_max = 10}};
     guest->rate[DIRECTION_RX] = log_between(random, 1, 10);
     guest->rate[DIRECTION_TX] = both ? guest->rate[DIRECTION_RX] : 0;
-    if (forwarded == 0 && both)
+    if (!forwards && both)
         guest->rate[DIRECTION_TX] *= log_between(random, 0.2, 2);
     for (int d = 0; d < DIRECTION_COUNT; d++)
         c->sizes[i][d] = (struct lane_size){(uint32_t)log_between(random, 1, 400), theta};
-    if (forwarded > 0) /* equal sizes let a burst leave as it came */
+    if (c->kind == PLANT_ECHO) /* equal sizes let a burst leave as it came */
         c->sizes[i][DIRECTION_TX] = c->sizes[i][DIRECTION_RX];
+    if (c->kind == PLANT_REPACKED)
+        guest_repack(random, guest, c->sizes[i]);
 }
 
 /* All rates times `factor`, timeouts to match. Keeps theta out of the sizes it is given. */
@@ -110,19 +123,21 @@ static double utilisation(const struct plant_case *c)
     return worker.utilisation;
 }
 
-void plant_case_make(uint32_t index, struct plant_case *ret)
+void plant_case_make(enum plant_set set, uint32_t index, struct plant_case *ret)
 {
+    static const uint64_t seeds[] = {
+        [PLANT_FIT] = 0x504c414e5403ea, [PLANT_JUDGE] = 0x4a554447450000};
     static struct plant_case drawn;
     struct random random;
-    random_init(&random, 0x504c414e540000u + index);
+    random_init(&random, seeds[set] + index);
     memset(&drawn, 0, sizeof(drawn));
     drawn.rho = 0.1 + 0.8 * random_uniform(&random);
     drawn.n = guest_counts[random_below(&random, N_COUNTS)];
-    drawn.forwarding = index % 3 == 0;
+    drawn.kind = index % 3 ? PLANT_APART : index / 3 % 2 ? PLANT_REPACKED : PLANT_ECHO;
     drawn.worker = costs_draw(&random);
     double theta = log_between(&random, 0.7, 10);
     for (size_t i = 0; i < drawn.n; i++)
-        guest_draw(&random, &drawn, i, drawn.forwarding ? 1 : 0, theta);
+        guest_draw(&random, &drawn, i, theta);
     double low = 1, high = 1e8;
     for (int i = 0; i < 40; i++) {
         double middle = sqrt(low * high);

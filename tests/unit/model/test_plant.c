@@ -108,6 +108,31 @@ static void forwarding_is_as_simulated(void **state)
     }
 }
 
+/* Promises about 99 % of the packets through a guest: kept by what is chosen, and used. */
+static void chosen_sizes_keep_a_percentile_through_a_guest(void **state)
+{
+    (void)state;
+    const double promises[] = {400 * US, 800 * US, 2500 * US};
+    for (int i = 0; i < 3; i++) {
+        struct echo e = {.rate = 100e3, .share = 1, .bursts = 2e4};
+        struct guest_load load = echo_load(&e, SCOPE_FORWARDING, 99);
+        struct worker_forecast worker;
+        struct plant_sim_guest seen;
+        struct sizing sizing = {0};
+        load.promise.delay = promises[i];
+        load.limits.timeout_min = 20 * US;
+        assert_int_equal(dimension_worker(&costs, &load, 1, &sizing, &worker), 0);
+        assert_true(sizing.attainable);
+        const struct lane_size *rx = &sizing.size[DIRECTION_RX], *tx = &sizing.size[DIRECTION_TX];
+        e.rx = rx->packets;
+        e.tx = tx->packets;
+        e.rx_fills = rx->timeout * e.rate / rx->packets;
+        e.tx_fills = tx->timeout * e.rate / tx->packets;
+        echo_simulate(&e, &seen);
+        assert_true(seen.forwarding_p99 > 0.75 * promises[i]);
+    }
+}
+
 /* ---- bursts ---- */
 
 /* Mean packets and mean gap by kinds are those of the closing rule. */
@@ -233,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forwarding_is_as_simulated),
+        cmocka_unit_test(chosen_sizes_keep_a_percentile_through_a_guest),
         cmocka_unit_test(bursts_add_up),
         cmocka_unit_test(a_single_packets_gap_is_exponential),
         cmocka_unit_test(whole_bursts_leave_as_they_came),
