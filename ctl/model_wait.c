@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* xenaggctl model wait */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "ctl/ctl.h"
@@ -155,6 +156,22 @@ static int write_answer(const struct asked *asked, const struct answer *answer)
     return status == CTL_OK && !answer->stable ? CTL_UNSTABLE : status;
 }
 
+/* Why exact and qbd, the methods that ask for matrices, do not take it. */
+static const char *refusal(const struct asked *asked)
+{
+    const struct stream *streams = asked->stream;
+
+    for (size_t i = 0; i < asked->query.n_streams; i++)
+        if (isfinite(streams[i].timeout) && streams[i].rate > 0)
+            return "timeouts: a fixed time has no phases; fast, published and sim take them";
+    for (size_t i = 1; asked->per_packet > 0 && i < asked->query.n_streams; i++)
+        if (streams[i].size != streams[0].size)
+            return "service that differs between streams: in first-in-first-out order the state "
+                   "would be the whole queue; fast, published and sim take it";
+    return "a service of so little variation: it would take too many phases; fast, published and "
+           "sim take it";
+}
+
 static int failed(const struct asked *asked, int error, uint64_t phases)
 {
     const char *name = method_name(asked->method);
@@ -163,7 +180,7 @@ static int failed(const struct asked *asked, int error, uint64_t phases)
         ctl_error("--method: %s would need %llu phases, more than it takes; try published or fast",
                   name, (unsigned long long)phases);
     else if (error == -ENOTSUP)
-        ctl_error("--method: %s has no answer for this kind of stream or service", name);
+        ctl_error("--method: %s does not take %s", name, refusal(asked));
     else
         return model_failed(error);
     return CTL_USAGE;

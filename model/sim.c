@@ -391,7 +391,7 @@ static double batches_ci95(const double batch[SIM_BATCHES])
     return STUDENT * sqrt(squares / (SIM_BATCHES - 1) / SIM_BATCHES);
 }
 
-/* Mean packets that join the one that opened the container (docs/model.md, "Timeouts"). */
+/* Mean packets that join the one that opened the container (docs/model.md, "Closing rule"). */
 static double joining(const struct stream *stream)
 {
     double n = stream->size - 1.0, a = stream->rate * stream->timeout;
