@@ -10,6 +10,7 @@
 #include "ctl/promise.h"
 
 #define US 1e-6
+#define NS 1e-9
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* What is asked again may differ by the rounding of the database, and no more. */
 #define AGREES 1e-6
@@ -144,31 +145,71 @@ static void write_loads(struct writer *writer, sqlite3 *db, const struct explain
     }
 }
 
-static void write_costs_of(struct writer *writer, const char *end, const struct end_costs *costs)
+static const char errors_columns[] = "publish_error_ns, publish_packet_error_ns, unload_error_ns,"
+                                     " unload_packet_error_ns";
+
+/* s; NAN where they are not known. */
+static void errors_read(sqlite3 *db, const char *table, const char *key, double time, int64_t id,
+                        double ret[4])
 {
+    char sql[256];
+    sqlite3_stmt *statement;
+
+    for (int i = 0; i < 4; i++)
+        ret[i] = NAN;
+    snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE time = ? AND %s = ?", errors_columns, table,
+             key);
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
+        return;
+    sqlite3_bind_double(statement, 1, time);
+    sqlite3_bind_int64(statement, 2, id);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        for (int i = 0; i < 4; i++)
+            ret[i] = NS * database_number(statement, i);
+    sqlite3_finalize(statement);
+}
+
+static void write_costs_of(struct writer *writer, const char *end, const struct end_costs *costs,
+                           const double errors[4])
+{
+    const double values[] = {costs->publish, costs->publish_packet, costs->unload,
+                             costs->unload_packet};
+
     writer_row(writer);
     writer_text(writer, end);
     writer_duration(writer, costs->read);
-    writer_duration(writer, costs->publish);
-    writer_duration(writer, costs->publish_packet);
-    writer_duration(writer, costs->unload);
-    writer_duration(writer, costs->unload_packet);
+    for (int i = 0; i < 4; i++) {
+        writer_duration(writer, values[i]);
+        writer_duration(writer, errors[i]);
+    }
     writer_duration(writer, costs->wakeup);
     writer_number(writer, costs->scv);
 }
 
-static void write_costs(struct writer *writer, const struct explain *explain)
+static void write_costs(struct writer *writer, sqlite3 *db, const struct explain *explain)
 {
     static const struct writer_column columns[] = {
-        {"end", "END"},           {"read_s", "READ"},
-        {"publish_s", "PUBLISH"}, {"publish_packet_s", "A PACKET"},
-        {"unload_s", "UNLOAD"},   {"unload_packet_s", "A PACKET"},
-        {"wakeup_s", "WAKE-UP"},  {"scv", "SCV"},
+        {"end", "END"},
+        {"read_s", "READ"},
+        {"publish_s", "PUBLISH"},
+        {"publish_error_s", "+-"},
+        {"publish_packet_s", "A PACKET"},
+        {"publish_packet_error_s", "+-"},
+        {"unload_s", "UNLOAD"},
+        {"unload_error_s", "+-"},
+        {"unload_packet_s", "A PACKET"},
+        {"unload_packet_error_s", "+-"},
+        {"wakeup_s", "WAKE-UP"},
+        {"scv", "SCV"},
     };
+    const struct record *record = &explain->record;
+    double errors[4];
 
     writer_table(writer, "costs", "... and costs", NULL, columns, COUNT(columns));
-    write_costs_of(writer, "worker", &explain->record.costs);
-    write_costs_of(writer, "guest", &load_of(explain)->costs);
+    errors_read(db, "worker", "worker", record->time, record->worker, errors);
+    write_costs_of(writer, "worker", &record->costs, errors);
+    errors_read(db, "input", "interface", record->time, guest_of(explain)->interface, errors);
+    write_costs_of(writer, "guest", &load_of(explain)->costs, errors);
 }
 
 /* ---- what it made of that ---- */
@@ -384,7 +425,7 @@ void explain_write(struct writer *writer, sqlite3 *db, const struct explain *exp
 {
     write_head(writer, db, explain);
     write_loads(writer, db, explain);
-    write_costs(writer, explain);
+    write_costs(writer, db, explain);
     write_parts(writer, explain);
     write_alternatives(writer, explain);
     write_decisions(writer, db, explain);

@@ -150,6 +150,7 @@ void account_decision(struct track *track, const struct group *group, size_t i)
         .objective = track->policy.objective,
         .utilisation_max = track->policy.utilisation_max,
     };
+    costs_errors(&track->costs, &ret->basis.errors);
     ret->utilisation = utilisation_of(ret, &group->costs);
     for (enum direction d = 0; d < DIRECTION_COUNT && track->decided; d++)
         ret->lanes[d].wanted = track->current[d];

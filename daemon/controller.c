@@ -202,6 +202,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
                                   .utilisation = state->utilisation,
                                   .costs = group.costs,
                                   .forecast = group.forecast};
+    costs_errors(&state->costs, &ret->errors);
     group_free(&group);
     return error;
 }

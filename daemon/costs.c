@@ -74,3 +74,16 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
         .timer_late = COST_MIN,
     };
 }
+
+void costs_errors(const struct costs *costs, struct costs_errors *ret)
+{
+    struct line_cost publish = line_get(&costs->publish, &guess_publish);
+    struct line_cost unload = line_get(&costs->unload, &guess_unload);
+
+    *ret = (struct costs_errors){
+        .publish = publish.fixed_error,
+        .publish_packet = publish.per_packet_error,
+        .unload = unload.fixed_error,
+        .unload_packet = unload.per_packet_error,
+    };
+}

@@ -27,4 +27,11 @@ void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep);
  */
 void costs_get(const struct costs *costs, struct end_costs *ret);
 
+/* Standard errors of these (s); INFINITY where sizes never varied, so that parts are not told
+ * apart. */
+struct costs_errors {
+    double publish, publish_packet, unload, unload_packet;
+};
+void costs_errors(const struct costs *costs, struct costs_errors *ret);
+
 #endif

@@ -57,10 +57,11 @@ static const char *const statements[STATEMENTS] = {
                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [PREDICTION] = "INSERT OR REPLACE INTO prediction VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [MEASURED] = "INSERT OR REPLACE INTO measured VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [WORKER] = "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [WORKER] = "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?)",
     [INPUT] = "INSERT OR REPLACE INTO input VALUES"
               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-              " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [EVENT] = "INSERT INTO event(time, kind, text) VALUES(?, ?, ?)",
     [MINUTES_DONE] = "SELECT coalesce((SELECT max(time) + 60 FROM minute),"
                      " (SELECT cast(min(time) / 60 AS INTEGER) * 60.0 FROM sample))",
@@ -523,7 +524,7 @@ static int input_write(struct database *database, int64_t id, double time,
     const struct end_costs *costs = &load->costs;
     const struct lane_size *rx = &basis->size[DIRECTION_RX], *tx = &basis->size[DIRECTION_TX];
 
-    return run(database, INPUT, "diidddddddddddddddddssdiidddssididdddd", time, id,
+    return run(database, INPUT, "diidddddddddddddddddssdiidddssididdddddddd", time, id,
                (int64_t)guest->worker, load->rate[DIRECTION_RX], load->rate[DIRECTION_TX],
                load->packet_bytes[DIRECTION_RX], load->packet_bytes[DIRECTION_TX],
                load->dispersion[DIRECTION_RX], load->dispersion[DIRECTION_TX], load->forwarded,
@@ -536,7 +537,9 @@ static int input_write(struct database *database, int64_t id, double time,
                us(load->limits.timeout_min), us(load->limits.timeout_max), load->limits.bytes_max,
                fixed_how(guest, DIRECTION_RX), fixed_how(guest, DIRECTION_TX), (int64_t)rx->packets,
                us(rx->timeout), (int64_t)tx->packets, us(tx->timeout), us(basis->model),
-               us(basis->margin), us(guest->expected), us(guest->least));
+               us(basis->margin), us(guest->expected), us(guest->least),
+               basis->errors.publish * 1e9, basis->errors.publish_packet * 1e9,
+               basis->errors.unload * 1e9, basis->errors.unload_packet * 1e9);
 }
 
 static int guest_write(struct database *database, double time, const struct guest_report *guest)
@@ -560,11 +563,13 @@ static int worker_write(struct database *database, double time, const struct wor
 {
     const struct end_costs *costs = &worker->costs;
 
-    return run(database, WORKER, "diiddddddddddd", time, (int64_t)worker->worker,
+    return run(database, WORKER, "diiddddddddddddddd", time, (int64_t)worker->worker,
                (int64_t)worker->interfaces, worker->utilisation, worker->forecast.utilisation,
                worker->forecast.container_rate, costs->read * 1e9, costs->publish * 1e9,
                costs->publish_packet * 1e9, costs->unload * 1e9, costs->unload_packet * 1e9,
-               costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv);
+               costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv,
+               worker->errors.publish * 1e9, worker->errors.publish_packet * 1e9,
+               worker->errors.unload * 1e9, worker->errors.unload_packet * 1e9);
 }
 
 int database_tick(struct database *database, const struct tick_report *report)

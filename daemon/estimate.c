@@ -213,6 +213,17 @@ static void line_solve(const struct line_estimator *line, double *ret_fixed, dou
     *ret_slope = slope;
 }
 
+static void line_errors(const struct line_estimator *line, double variance, struct line_cost *ret)
+{
+    double mean_b = line->sum_b / line->n;
+    double spread = line->sum_bb - line->sum_b * mean_b;
+    bool told = spread > 1e-9 * line->sum_bb;
+
+    ret->error = sqrt(variance / line->n);
+    ret->per_packet_error = told ? sqrt(variance / spread) : INFINITY;
+    ret->fixed_error = told ? sqrt(variance * (1 / line->n + mean_b * mean_b / spread)) : INFINITY;
+}
+
 struct line_cost line_get(const struct line_estimator *line, const struct line_prior *prior)
 {
     struct line_estimator sum = *line;
@@ -223,7 +234,7 @@ struct line_cost line_get(const struct line_estimator *line, const struct line_p
     double rest = sum.sum_tt - cost.fixed * sum.sum_t - cost.per_packet * sum.sum_bt;
     double variance = fmax(0, rest / sum.n);
     cost.scv = cost.fixed > 0 ? fmin(SCV_MAX, variance / (cost.fixed * cost.fixed)) : 1;
-    cost.error = sqrt(variance / sum.n);
+    line_errors(&sum, variance, &cost);
     return cost;
 }
 

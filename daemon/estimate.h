@@ -74,6 +74,8 @@ struct line_cost {
     double fixed, per_packet; /* s, >= 0 */
     double scv;               /* squared coefficient of variation of the fixed part */
     double error;             /* s, standard error at the mean B seen */
+    /* s, standard errors of the two parts; INFINITY where B never varied: not told apart */
+    double fixed_error, per_packet_error;
 };
 
 /* `sums`: a difference of two samples. Sums that can't be are left out: -EINVAL. */

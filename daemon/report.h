@@ -16,6 +16,7 @@
 #include "common/keys.h"
 #include "common/segment.h"
 #include "daemon/config.h"
+#include "daemon/costs.h"
 #include "daemon/estimate.h"
 #include "model/dimension.h"
 
@@ -62,6 +63,7 @@ struct guest_basis {
     struct lane_size size[DIRECTION_COUNT]; /* decided; those in force where they are ignored */
     double model;                           /* s, what the model alone makes of `expected` */
     double margin;                          /* s that the promise keeps in hand */
+    struct costs_errors errors;             /* of load.costs */
     enum objective objective;
     double utilisation_max; /* of the worker, where the objective is the delay */
 };
@@ -108,6 +110,7 @@ struct worker_report {
     uint32_t interfaces;
     double utilisation; /* measured: share of the tick not asleep */
     struct end_costs costs;
+    struct costs_errors errors;      /* of these */
     struct worker_forecast forecast; /* with the sizes wanted */
 };
 

@@ -137,8 +137,13 @@ static const char model_inputs[] =
     " min_packets INTEGER, max_packets INTEGER, min_timeout_us REAL, max_timeout_us REAL,"
     " max_bytes REAL, rx_fixed TEXT, tx_fixed TEXT, rx_packets INTEGER, rx_timeout_us REAL,"
     " tx_packets INTEGER, tx_timeout_us REAL, model_us REAL, margin_us REAL, expected_us REAL,"
-    " least_us REAL, PRIMARY KEY(time, interface)) WITHOUT ROWID;"
-    "ALTER TABLE worker ADD COLUMN scv REAL;";
+    " least_us REAL, publish_error_ns REAL, publish_packet_error_ns REAL, unload_error_ns REAL,"
+    " unload_packet_error_ns REAL, PRIMARY KEY(time, interface)) WITHOUT ROWID;"
+    "ALTER TABLE worker ADD COLUMN scv REAL;"
+    "ALTER TABLE worker ADD COLUMN publish_error_ns REAL;"
+    "ALTER TABLE worker ADD COLUMN publish_packet_error_ns REAL;"
+    "ALTER TABLE worker ADD COLUMN unload_error_ns REAL;"
+    "ALTER TABLE worker ADD COLUMN unload_packet_error_ns REAL;";
 
 static const char indices[] = "CREATE INDEX promise_interface ON promise(interface, time);"
                               "CREATE INDEX decision_interface ON decision(interface, time);"

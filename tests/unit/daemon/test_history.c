@@ -187,6 +187,7 @@ static void basis_fill(struct guest_basis *basis)
         .size = {{41, 310e-6}, {42, 320e-6}},
         .model = 500e-6,
         .margin = 18e-6,
+        .errors = {1e-7, 2e-9, 3e-7, INFINITY},
         .objective = OBJECTIVE_DELAY,
         .utilisation_max = 0.8,
     };
@@ -202,9 +203,11 @@ static void what_the_model_was_given_is_found_again(void **state)
     bench->guests[0].fixed[DIRECTION_RX] = bench->guests[0].by_hand[DIRECTION_RX] = true;
     bench->guests[0].worker = 3;
     bench->worker.costs.scv = 0.75;
+    bench->worker.errors.unload = 250e-9;
     tick_write(bench, NOW);
     assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
     assert_float_equal(ask(bench, "SELECT scv FROM worker"), 0.75, 1e-9);
+    assert_float_equal(ask(bench, "SELECT unload_error_ns FROM worker"), 250, 1e-6);
     assert_float_equal(
         ask(bench, "SELECT worker = 3 AND rx_rate = 5000 AND tx_rate = 3000 AND rx_bytes = 66"
                    " AND tx_bytes = 67 AND rx_dispersion = 1.5 AND tx_dispersion = 2.5"
@@ -219,8 +222,11 @@ static void what_the_model_was_given_is_found_again(void **state)
                    " abs(wakeup_ns - 6000), abs(timer_late_ns - 7000), abs(delay_us - 600),"
                    " abs(min_timeout_us - 11), abs(max_timeout_us - 12000),"
                    " abs(rx_timeout_us - 310), abs(tx_timeout_us - 320), abs(model_us - 500),"
-                   " abs(margin_us - 18), abs(expected_us - 215), abs(least_us - 80)) FROM input"),
+                   " abs(margin_us - 18), abs(expected_us - 215), abs(least_us - 80), "
+                   "abs(publish_error_ns - 100),"
+                   " abs(publish_packet_error_ns - 2), abs(unload_error_ns - 300)) FROM input"),
         0, 1e-6);
+    assert_true(isnan(ask(bench, "SELECT unload_packet_error_ns FROM input")));
 }
 
 /* What version 1 wrote stays, and goes on as version 2. */
@@ -232,7 +238,11 @@ static void older_databases_are_brought_up_to_date(void **state)
     tick_write(bench, NOW);
     database_close(bench->database);
     bench->database = NULL;
-    sql(bench, "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv; PRAGMA user_version = 1");
+    sql(bench, "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv;"
+               "ALTER TABLE worker DROP COLUMN publish_error_ns;"
+               "ALTER TABLE worker DROP COLUMN publish_packet_error_ns;"
+               "ALTER TABLE worker DROP COLUMN unload_error_ns;"
+               "ALTER TABLE worker DROP COLUMN unload_packet_error_ns; PRAGMA user_version = 1");
     open_database(bench);
     basis_fill(&bench->guests[1].basis);
     tick_write(bench, NOW + 1);
