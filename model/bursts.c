@@ -63,7 +63,7 @@ static void gap_integrals(struct bursts *b)
  * The table of a full container's gap. The tail is summed from its far end, so
  * that it keeps its relative precision; beyond the table it falls exponentially.
  */
-static void gap_table(struct bursts *b, double k)
+static void gap_table(struct bursts *b, double k, double most)
 {
     double sd = sqrt(k), low = fmax(0, k - 6 * sd), high = k + 6 * sd + 8, mass[BURST_GAPS];
     if (k > 1)
@@ -71,6 +71,8 @@ static void gap_table(struct bursts *b, double k)
     low = fmin(low, fmax(0, high - 6 * sd));
     b->first = low / b->rate;
     b->step = (high - low) / b->rate / (BURST_GAPS - 1);
+    if (most <= b->first) /* all that is asked for is certain */
+        return;
     double before = density(b, k, b->first), tail = 0;
     for (int i = 0; i < BURST_GAPS - 1; i++) {
         double x = b->first + b->step * i, after = density(b, k, x + b->step);
@@ -89,7 +91,7 @@ static void gap_table(struct bursts *b, double k)
     gap_integrals(b);
 }
 
-void bursts_init(struct bursts *b, const struct closing_law *law, double late)
+void bursts_init(struct bursts *b, const struct closing_law *law, double late, double most)
 {
     double k = law->size, a = law->rate * law->timeout;
     double full = k > 1 ? poisson_reaches(k - 1, a) : 1;
@@ -98,7 +100,7 @@ void bursts_init(struct bursts *b, const struct closing_law *law, double late)
     b->n = 0;
     if (full > SHARE_MIN) {
         kind_add(b, full, k, true);
-        gap_table(b, k);
+        gap_table(b, k, most);
     }
     if (full < 1 - SHARE_MIN || b->n == 0)
         kinds_short(b, k, a, 1 - full);
@@ -152,9 +154,10 @@ double bursts_gap_within(const struct bursts *b, bool full, double x, double *re
         return b->integral[BURST_GAPS - 1] + end * over;
     }
     int i = (int)at;
-    double part = at - i;
-    if (ret_square)
-        *ret_square = b->square[i] + part * (b->square[i + 1] - b->square[i]);
+    double part = at - i, width = part * b->step;
     double log_here = b->log_tail[i] + part * (b->log_tail[i + 1] - b->log_tail[i]);
-    return b->integral[i] + between(b->log_tail[i], log_here, part * b->step);
+    double more = between(b->log_tail[i], log_here, width);
+    if (ret_square)
+        *ret_square = b->square[i] + 2 * (b->first + b->step * i + width / 2) * more;
+    return b->integral[i] + more;
 }

@@ -15,7 +15,7 @@
 #include "model/closing.h"
 
 #define BURST_KINDS 13
-#define BURST_GAPS 64
+#define BURST_GAPS 48
 
 /* Containers of about `packets` packets: exactly so where there are few sizes. */
 struct burst_kind {
@@ -37,9 +37,10 @@ struct bursts {
 
 /*
  * `law`: of Poisson packets at a rate > 0. `late`: s by which the deadline is
- * noticed late; what comes meanwhile goes to the next container.
+ * noticed late; what comes meanwhile goes to the next container. `most`: gaps
+ * beyond so many s will not be asked for, which may spare the table.
  */
-void bursts_init(struct bursts *bursts, const struct closing_law *law, double late);
+void bursts_init(struct bursts *bursts, const struct closing_law *law, double late, double most);
 
 /* P(the gap before a full, or a short, container > x). */
 double bursts_gap_tail(const struct bursts *bursts, bool full, double x);

@@ -246,6 +246,22 @@ static void stationary(struct chain *c)
         c->at[n] /= sum;
 }
 
+/* True where every rest times out before the next burst: then that is all there is to it. */
+static bool realigned(struct chain *c)
+{
+    double at[CELLS] = {0};
+    for (int j = 1; j < c->cells; j++)
+        for (int full = 0; full < 2; full++)
+            if (c->share[full] > 0 && c->expires[j][full] < 1 - 1e-12)
+                return false;
+    for (int i = 0; i < c->n; i++) {
+        struct landing to = land(c, c->steps[i].packets);
+        add_to_cells(at, &to, c->steps[i].share);
+    }
+    memcpy(c->at, at, sizeof(at));
+    return true;
+}
+
 /* Mean time to the next burst's reading, given that nothing timed out before. */
 static double gap_in_time(const struct chain *c, int j, bool full, bool old)
 {
@@ -309,10 +325,12 @@ static void look_ahead(const struct chain *c, int j, struct ahead *ret)
         gap[full] = c->share[full] > 0 ? within(c, j, full, &gap2[full]) : 0;
     for (int i = 0; i < c->n; i++) {
         const struct step *step = &c->steps[i];
-        struct landing to = land(c, j * c->width + step->packets);
         double here = gap[step->full], stays = step->share * (1 - c->expires[j][step->full]);
         ret->gap += step->share * here;
         ret->gap2 += step->share * gap2[step->full];
+        if (!(stays > 0))
+            continue;
+        struct landing to = land(c, j * c->width + step->packets);
         if (to.closes > 0) {
             ret->filling += stays * (c->size - j * c->width) * c->costs->read;
             continue;
@@ -496,6 +514,16 @@ static void solve_many(const struct forwarder_load *load, const struct end_costs
             (struct forwarder_place){1, law.fill_mean, 4 * law.fill_mean * law.fill_mean / 3};
 }
 
+/* No gap longer than this is asked for: the latest deadline, seen from the worker. */
+static double latest(const struct chain *c, double sent)
+{
+    const struct forwarder_load *load = c->load;
+    double packets = load->arrivals->size + 1,
+           sooner = load->publish_packet + c->costs->unload_packet;
+    return c->timeout + load->late + (sent + packets) * c->costs->read +
+           (sent / c->size + 1) * c->costs->publish + packets * sooner + 3 * load->jitter;
+}
+
 /*
  * At most CELLS of them, every one of a whole number of packets; or if there
  * are more packets, such that full bursts go from cell to cell, where that is
@@ -529,16 +557,17 @@ void forwarder_solve(const struct forwarder_load *load, const struct end_costs *
     c.width = c.size / c.cells;
     c.per_size = 1 / c.size;
     c.per_width = 1 / c.width;
-    bursts_init(&c.bursts, load->arrivals, load->arrivals_late);
+    bursts_init(&c.bursts, load->arrivals, load->arrivals_late, latest(&c, sent));
     steps_make(&c);
-    for (int i = 0; i < ROUNDS; i++) {
-        expiries(&c);
+    expiries(&c);
+    for (int i = 0; i < ROUNDS && !realigned(&c); i++) {
         moves_make(&c);
         stationary(&c);
-        if (ages(&c) < OLD_MATTERS)
+        double old = ages(&c);
+        expiries(&c);
+        if (old < OLD_MATTERS)
             break;
     }
-    expiries(&c);
     waits(&c);
     summarise(&c, ret);
 }

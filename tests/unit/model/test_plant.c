@@ -146,7 +146,7 @@ static void bursts_add_up(void **state)
             struct bursts b;
             double share = 0, packets = 0, gap = 0;
             assert_int_equal(closing_solve(rate, k, fills * k / rate, &law), 0);
-            bursts_init(&b, &law, 0);
+            bursts_init(&b, &law, 0, INFINITY);
             for (int i = 0; i < b.n; i++) {
                 const struct burst_kind *kind = &b.kinds[i];
                 share += kind->share;
@@ -166,7 +166,7 @@ static void a_single_packets_gap_is_exponential(void **state)
     struct closing_law law;
     struct bursts b;
     assert_int_equal(closing_solve(1, 1, 1, &law), 0);
-    bursts_init(&b, &law, 0);
+    bursts_init(&b, &law, 0, INFINITY);
     assert_int_equal(b.n, 1);
     for (double x = 0; x < 30; x += 0.37) {
         double square, mean = bursts_gap_within(&b, true, x, &square);
