@@ -48,14 +48,21 @@ static double between(double log_from, double log_to, double width)
     return exp(log_from) * width * (fall > 1e-6 ? -expm1(-fall) / fall : 1 - fall / 2);
 }
 
+/* ... and where its centre lies. */
+static double centre(double log_from, double log_to, double width)
+{
+    return width * fmax(0.1, 0.5 - (log_from - log_to) / 12);
+}
+
 static void gap_integrals(struct bursts *b)
 {
     b->integral[0] = b->first;
     b->square[0] = b->first * b->first;
     for (int i = 1; i < BURST_GAPS; i++) {
-        double part = between(b->log_tail[i - 1], b->log_tail[i], b->step);
+        double from = b->log_tail[i - 1], to = b->log_tail[i];
+        double part = between(from, to, b->step), x = b->first + b->step * (i - 1);
         b->integral[i] = b->integral[i - 1] + part;
-        b->square[i] = b->square[i - 1] + 2 * (b->first + b->step * (i - 0.5)) * part;
+        b->square[i] = b->square[i - 1] + 2 * (x + centre(from, to, b->step)) * part;
     }
 }
 
@@ -158,6 +165,7 @@ double bursts_gap_within(const struct bursts *b, bool full, double x, double *re
     double log_here = b->log_tail[i] + part * (b->log_tail[i + 1] - b->log_tail[i]);
     double more = between(b->log_tail[i], log_here, width);
     if (ret_square)
-        *ret_square = b->square[i] + 2 * (b->first + b->step * i + width / 2) * more;
+        *ret_square = b->square[i] +
+                      2 * (b->first + b->step * i + centre(b->log_tail[i], log_here, width)) * more;
     return b->integral[i] + more;
 }
