@@ -343,7 +343,7 @@ int main(int argc, char **argv)
     snprintf(cache, sizeof(cache), "%s.oracle", argc > 1 ? argv[1] : "control.json");
     mkdir(cache, 0777);
     json_t *rows = json_array();
-    int error = tick_times(&table);
+    int error = getenv("XENAGG_BENCH_SCENARIO") ? 0 : tick_times(&table);
     if (!error)
         error = scenarios_run(cache, &table, rows);
     if (error) {

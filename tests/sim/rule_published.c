@@ -10,17 +10,20 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "model/method.h"
+#include "model/stream.h"
+#include "model/superposition.h"
 #include "tests/sim/rule.h"
 
 #define SIZE_MAX_TRIED 1024u
+#define HALVINGS 40
 #define NO_TIMEOUT 4.0
 /* Of more guests of one kind than this, one stands for all: solving takes its time. */
 #define ALIKE 4
 
 struct published {
     struct stream *streams;
-    struct stream_delay *delays;
+    struct closing_law *closings;
+    double *counts;
     double *limits; /* s, per stream */
     size_t n;
     uint32_t size;
@@ -33,7 +36,8 @@ static void end(void *state)
     if (!published)
         return;
     free(published->streams);
-    free(published->delays);
+    free(published->closings);
+    free(published->counts);
     free(published->limits);
     free(published);
 }
@@ -48,9 +52,10 @@ static void *begin(const struct scenario *scenario, const void *argument)
         return NULL;
     published->size = 16;
     published->streams = calloc(n, sizeof(*published->streams));
-    published->delays = calloc(n, sizeof(*published->delays));
+    published->closings = calloc(n, sizeof(*published->closings));
+    published->counts = calloc(n, sizeof(*published->counts));
     published->limits = calloc(n, sizeof(*published->limits));
-    if (published->streams && published->delays && published->limits)
+    if (published->streams && published->closings && published->counts && published->limits)
         return published;
     end(published);
     return NULL;
@@ -85,18 +90,61 @@ static void take_streams(struct published *published, const struct rule_input *i
                     .per_packet = rx ? costs->read + costs->publish_packet : costs->unload_packet}};
 }
 
+/* sigma = A*(mu (1 - sigma)), by halving; the mean wait is sigma / (mu (1 - sigma)). */
+static double wait_mean(const struct superposition *gaps, double service)
+{
+    double low = 0, high = 1;
+
+    for (int i = 0; i < HALVINGS; i++) {
+        double sigma = (low + high) / 2, s = (1 - sigma) / service;
+        double transform = 1 - s / gaps->rate * (1 - superposition_residual(gaps, s, NULL));
+        if (transform > sigma)
+            low = sigma;
+        else
+            high = sigma;
+    }
+    return low / (1 - low) * service;
+}
+
+/* Mean service of all containers together, which the published model takes for exponential. */
+static double service_mean(const struct published *published, double *ret_utilisation)
+{
+    double containers = 0, work = 0;
+
+    for (size_t s = 0; s < published->n; s++) {
+        const struct stream *stream = &published->streams[s];
+        double rate = stream->count * stream->rate / stream->size;
+        containers += rate;
+        work += rate * (stream->service.mean + stream->service.per_packet * stream->size);
+    }
+    *ret_utilisation = work;
+    return work / containers;
+}
+
 static bool keeps(struct published *published, uint32_t size)
 {
-    struct query query = {.streams = published->streams, .n_streams = published->n};
-    struct answer answer = {.streams = published->delays};
+    struct superposition gaps;
+    double utilisation;
 
-    for (size_t s = 0; s < published->n; s++)
-        published->streams[s].size = size;
-    if (method_solve(METHOD_PUBLISHED, &query, NULL, &answer, NULL) || !answer.stable)
-        return false;
-    for (size_t s = 0; s < published->n; s++)
-        if (!(published->delays[s].delay_mean <= published->limits[s]))
+    for (size_t s = 0; s < published->n; s++) {
+        struct stream *stream = &published->streams[s];
+        stream->size = size;
+        published->counts[s] = stream->count;
+        if (closing_solve(stream->rate, size, INFINITY, &published->closings[s]))
             return false;
+    }
+    double service = service_mean(published, &utilisation);
+    if (utilisation >= 1 || superposition_init(published->closings, published->counts, published->n,
+                                               1 / service, &gaps))
+        return false;
+    double wait = wait_mean(&gaps, service);
+    superposition_free(&gaps);
+    for (size_t s = 0; s < published->n; s++) {
+        const struct stream *stream = &published->streams[s];
+        double own = stream->service.mean + stream->service.per_packet * size;
+        if (published->closings[s].fill_mean + wait + own > published->limits[s])
+            return false;
+    }
     return true;
 }
 
@@ -110,9 +158,19 @@ static uint32_t largest(struct published *published)
         if (fills < high)
             high = (uint32_t)fmax(1, fills);
     }
-    if (keeps(published, high))
+    /* Most ticks are like the one before. */
+    uint32_t guess = published->size < high ? published->size : high;
+    if (keeps(published, guess)) {
+        uint32_t more = guess + guess / 8 + 1;
+        low = guess;
+        if (more < high && !keeps(published, more))
+            high = more;
+    } else {
+        high = guess;
+    }
+    if (high > low && keeps(published, high))
         return high;
-    while (high - low > 1) {
+    while (high - low > 1 + low / 50) {
         uint32_t middle = (low + high) / 2;
         if (keeps(published, middle))
             low = middle;
