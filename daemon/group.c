@@ -9,6 +9,7 @@
 #include "daemon/agenda.h"
 #include "daemon/correction.h"
 #include "daemon/delay.h"
+#include "daemon/haste.h"
 #include "daemon/moves.h"
 #include "daemon/shape.h"
 
@@ -196,8 +197,7 @@ static int group_size(struct group *group)
         for (size_t i = 0; i < group->n; i++)
             if (!agenda[i])
                 keep(group, i, &targets[i]);
-        error =
-            dimension_worker(&group->costs, targets, group->n, group->sizings, &group->forecast);
+        error = haste_dimension(group, targets);
     }
     if (!error)
         sizings_take(group, targets, agenda);

@@ -6,6 +6,14 @@
 #include <stdio.h>
 
 #include "common/duration.h"
+#include "daemon/correction.h"
+
+/* A promise so many times the least delay is kept without hardship. */
+#define ATTAINABLE 1.05
+/* A worker busier than this makes everybody wait. */
+#define BUSY 0.8
+/* Share of the promise from which on the margin is worth a word. */
+#define MARGIN_WIDE 0.06
 
 /* A sentence that grows at its end and is cut at its size. */
 struct sentence {
@@ -76,6 +84,23 @@ static void say_largest_parts(struct sentence *sentence, const struct track *tra
     }
 }
 
+/* Why it is so much, and what would help. */
+static void say_help(struct sentence *sentence, const struct track *track,
+                     const struct guest_forecast *forecast, const struct worker_forecast *worker)
+{
+    const struct delay_parts *rx = &forecast->mean[DIRECTION_RX];
+    const struct delay_parts *tx = &forecast->mean[DIRECTION_TX];
+    double excess = track->least - track->policy.promise.delay;
+    bool filling = track->policy.limits.packets_min > 1 && rx->fill + tx->fill > excess;
+
+    say(sentence, "; it takes a promise of ");
+    say_duration(sentence, ATTAINABLE * track->least);
+    if (worker->utilisation > BUSY)
+        say(sentence, ", or a worker less busy than %.2f", worker->utilisation);
+    if (filling)
+        say(sentence, ", or a smaller min-packets");
+}
+
 static void say_unattainable(struct sentence *sentence, const struct track *track,
                              const struct guest_forecast *forecast,
                              const struct worker_forecast *worker)
@@ -83,7 +108,9 @@ static void say_unattainable(struct sentence *sentence, const struct track *trac
     const struct promise *promise = &track->policy.promise;
 
     if (!isfinite(track->least) || !worker->stable) {
-        say(sentence, "the worker is overloaded (utilisation %.2f): nothing can be promised",
+        say(sentence,
+            "the worker is overloaded (utilisation %.2f): nothing can be promised; fewer packets, "
+            "or a worker more, would help",
             worker->utilisation);
         return;
     }
@@ -102,6 +129,23 @@ static void say_unattainable(struct sentence *sentence, const struct track *trac
     say_duration(sentence, track->least - promise->delay);
     say(sentence, " too much");
     say_largest_parts(sentence, track, forecast);
+    say_help(sentence, track, forecast, worker);
+}
+
+static void say_fixed(struct sentence *sentence, const struct track *track)
+{
+    say(sentence, "sizes are fixed %s", track->by_hand ? "by hand" : "in the configuration");
+}
+
+/* OBJECTIVE_DELAY */
+static void say_least(struct sentence *sentence, const struct track *track)
+{
+    double bound = track->policy.utilisation_max;
+
+    say(sentence, "the least delay that leaves the worker below utilisation %.2f: ",
+        bound > 0 ? bound : CONFIG_UTILISATION_MAX);
+    say_duration(sentence, track->expected_promise);
+    say(sentence, " expected");
 }
 
 static void say_sizing(struct sentence *sentence, const struct track *track,
@@ -119,9 +163,13 @@ static void say_sizing(struct sentence *sentence, const struct track *track,
         say(sentence, "silent: a first packet shall not wait");
         return;
     case SIZING_FIXED:
-        say(sentence, "sizes are fixed");
+        say_fixed(sentence, track);
         return;
     default:
+        if (track->policy.objective == OBJECTIVE_DELAY) {
+            say_least(sentence, track);
+            return;
+        }
         say(sentence, "the largest size that keeps ");
         break;
     }
@@ -146,6 +194,14 @@ static void say_move(struct sentence *sentence, const struct track *track)
         unkept && track->move == MOVE_DANGER ? "; moved to the least" : moves[track->move]);
 }
 
+static void say_margin(struct sentence *sentence, const struct track *track)
+{
+    double share = correction_margin(track) / track->policy.promise.delay;
+
+    if (track->state == TUNING_OK && share > MARGIN_WIDE)
+        say(sentence, "; measurements stray from predictions: margin of %.0f %%", 100 * share);
+}
+
 void reason_decided(const struct track *track, const struct guest_forecast *forecast,
                     const struct worker_forecast *worker, char *ret, size_t size)
 {
@@ -157,7 +213,8 @@ void reason_decided(const struct track *track, const struct guest_forecast *fore
         return;
     }
     if (track->state == TUNING_FIXED) {
-        say(&sentence, "sizes are fixed: ");
+        say_fixed(&sentence, track);
+        say(&sentence, ": ");
         say_duration(&sentence, track->expected_promise);
         say(&sentence, " expected");
     } else if (track->state == TUNING_UNATTAINABLE) {
@@ -166,6 +223,7 @@ void reason_decided(const struct track *track, const struct guest_forecast *fore
         say_sizing(&sentence, track, track->sizing.reason);
     }
     say_move(&sentence, track);
+    say_margin(&sentence, track);
     if (track->ignored)
         say(&sentence, "; an end does not apply its size");
 }
@@ -184,6 +242,8 @@ void reason_stale(const struct track *track, double now, char *ret, size_t size)
         say_duration(&sentence, now - track->seen);
         say(&sentence, ": the last sizes stay");
     }
-    if (track->state == TUNING_FIXED)
-        say(&sentence, "; sizes are fixed");
+    if (track->state == TUNING_FIXED) {
+        say(&sentence, "; ");
+        say_fixed(&sentence, track);
+    }
 }

@@ -55,8 +55,10 @@ bool track_policy(struct track *track, const struct config_policy *policy,
     bool same = promise_same(&track->policy.promise, &policy->promise);
 
     track->policy = *policy;
+    track->by_hand = false;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         if (by_hand[d].packets > 0) {
+            track->by_hand = true;
             track->policy.fixed[d] = true;
             track->policy.fixed_size[d] = by_hand[d];
         }

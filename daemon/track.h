@@ -42,11 +42,13 @@ struct track {
 
     /* Decided. */
     struct config_policy policy;
+    bool by_hand; /* a size of it was fixed by hand, not by the configuration */
     bool decided; /* `current` is valid */
     struct lane_size current[DIRECTION_COUNT];
     struct sizing sizing;                     /* the model's, for the next warm start */
     struct lane_size shaped[DIRECTION_COUNT]; /* that sizing, made for rates that change */
     struct guest_load solved;                 /* what that was found for */
+    double haste; /* OBJECTIVE_DELAY: the share of the promised delay that was asked for; 0: none */
     struct steady steady;
     enum move move; /* at this tick */
     double moved;   /* s, when the sizes last changed */

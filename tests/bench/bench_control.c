@@ -87,6 +87,21 @@ static void windows_count(const struct scenario *scenario, const struct oracle *
     }
 }
 
+/* Who wants little delay pays for it: no comparison with who wants throughput. */
+static bool wants_throughput(const struct scenario *scenario)
+{
+    struct config *config = scenario_config(scenario, 0);
+    bool throughput = config != NULL;
+
+    for (size_t g = 0; g < scenario->n_groups && config; g++) {
+        char name[CONFIG_NAME];
+        scenario_guest_name(scenario, scenario->groups[g].first, name);
+        throughput &= config_policy(config, name)->objective == OBJECTIVE_THROUGHPUT;
+    }
+    config_free(config);
+    return throughput;
+}
+
 static void costs_count(const struct scenario *scenario, const struct oracle *oracle,
                         const struct run *run, struct outcome *ret)
 {
@@ -111,7 +126,8 @@ static int outcomes_make(const struct scenario *scenario, const char *cache, str
         if (error)
             break;
         windows_count(scenario, &oracle, &run, &row->outcomes[r]);
-        costs_count(scenario, &oracle, &run, &row->outcomes[r]);
+        if (wants_throughput(scenario))
+            costs_count(scenario, &oracle, &run, &row->outcomes[r]);
         run_free(&run);
     }
     if (!error || oracle.stretches)

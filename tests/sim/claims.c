@@ -9,13 +9,14 @@
 /* What is asked about: ticks from..to-1 (whole ticks inside the claim's time), guests first..end-1.
  */
 struct scope_of {
+    double interval; /* s */
     size_t from, to, first, end;
 };
 
 static struct scope_of scope_make(const struct scenario *scenario, const struct run *run,
                                   const struct scenario_claim *claim)
 {
-    struct scope_of s = {.first = 0, .end = run->n_guests, .to = run->n_ticks};
+    struct scope_of s = {.interval = scenario->interval, .end = run->n_guests, .to = run->n_ticks};
 
     s.from = (size_t)ceil(claim->from / scenario->interval - 1e-6);
     if (isfinite(claim->to))
@@ -96,6 +97,16 @@ static double error_of(const struct run *run, const struct scope_of *s, size_t g
     return n > 0 ? sum / n : NAN;
 }
 
+/* The worker's, whoever's guest is asked about. */
+static double busy_of(const struct run *run, const struct scope_of *s)
+{
+    double busy = 0;
+
+    for (size_t t = s->from; t < s->to; t++)
+        busy += run->work[t].busy;
+    return busy / ((double)(s->to - s->from) * s->interval);
+}
+
 static double value_of(const struct run *run, const struct scope_of *s,
                        const struct scenario_claim *claim, size_t guest)
 {
@@ -118,6 +129,8 @@ static double value_of(const struct run *run, const struct scope_of *s,
         return settled_of(run, s, guest);
     case CLAIM_ERROR:
         return error_of(run, s, guest);
+    case CLAIM_BUSY:
+        return busy_of(run, s);
     case CLAIM_FORWARDS:
     case CLAIM_KEEPS:
         return s->to > s->from ? run_point(run, s->to - 1, guest)->forwarded : NAN;

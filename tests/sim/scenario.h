@@ -93,6 +93,7 @@ enum scenario_claim_kind {
     CLAIM_SMALLER,  /* the last rx size <= value packets */
     CLAIM_FORWARDS, /* it is believed to forward >= value of its rx packets, at the end */
     CLAIM_KEEPS,    /* ... <= value */
+    CLAIM_BUSY,     /* the worker's utilisation, over all, <= value */
     CLAIM_ERROR,    /* mean of |predicted - measured| / measured <= value */
     CLAIM_KINDS
 };

@@ -366,8 +366,9 @@ static const struct {
     [CLAIM_CHANGES] = {"changes", AT_MOST},    [CLAIM_CALM] = {"calm", AT_LEAST},
     [CLAIM_SETTLED] = {"settled", AT_MOST},    [CLAIM_STATE] = {"state", NO_VALUE},
     [CLAIM_SAYS] = {"says", NO_VALUE},         [CLAIM_LARGER] = {"size", AT_LEAST},
-    [CLAIM_SMALLER] = {"size", AT_MOST},       [CLAIM_ERROR] = {"error", AT_MOST},
+    [CLAIM_SMALLER] = {"size", AT_MOST},       [CLAIM_BUSY] = {"busy", AT_MOST},
     [CLAIM_FORWARDS] = {"forwards", AT_LEAST}, [CLAIM_KEEPS] = {"forwards", AT_MOST},
+    [CLAIM_ERROR] = {"error", AT_MOST},
 };
 
 static int claim_kind(struct parser *parser, const char *name, size_t g, struct scenario_claim *ret)
