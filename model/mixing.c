@@ -6,7 +6,7 @@
 
 /*
  * Fitted to simulation: the fitting set of `./run bench model` (tests/bench/grid.h),
- * its first 400 cases, of fixed service and service by size 1000.
+ * its first 700 cases, of fixed service and service by size 1000.
  */
 #define JUMPS 0.4877
 #define JUMPS_SHARE 0.8684

@@ -211,6 +211,17 @@ static void test_use_case(void **state)
     }
 }
 
+/* Where much of the service is per packet, the 160 of the published use case are the largest. */
+static void test_published_size(void **state)
+{
+    (void)state;
+    json_t *json = program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k",
+                                                      "--delay", "300us", "--service", "60us",
+                                                      "--service-per-packet", "0.667us", "--json"));
+    assert_within(number(stream(json, 0), "size"), 160, 2);
+    json_decref(json);
+}
+
 /* The largest size under the promise by `wait` itself. */
 static void test_size_boundary(void **state)
 {
@@ -473,14 +484,14 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wait_json), cmocka_unit_test(test_wait_people),
-        cmocka_unit_test(test_published), cmocka_unit_test(test_published_tail),
-        cmocka_unit_test(test_exact),     cmocka_unit_test(test_sim),
-        cmocka_unit_test(test_use_case),  cmocka_unit_test(test_size_boundary),
-        cmocka_unit_test(test_scope),     cmocka_unit_test(test_size_people),
-        cmocka_unit_test(test_capacity),  cmocka_unit_test(test_curve),
-        cmocka_unit_test(test_plot),      cmocka_unit_test(test_unstable),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_wait_json),     cmocka_unit_test(test_wait_people),
+        cmocka_unit_test(test_published),     cmocka_unit_test(test_published_tail),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_sim),
+        cmocka_unit_test(test_use_case),      cmocka_unit_test(test_published_size),
+        cmocka_unit_test(test_size_boundary), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_size_people),   cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_curve),         cmocka_unit_test(test_plot),
+        cmocka_unit_test(test_unstable),      cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
