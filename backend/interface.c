@@ -111,10 +111,12 @@ static void interface_disconnect(struct interface *interface)
 {
     if (interface->link) {
         worker_remove(interface->worker, interface->link);
+        uint32_t lost = packer_held(&interface->link->packer);
         report_clear(&interface->report);
         link_free(interface->link);
         interface->link = NULL;
-        log_guest(LOG_INFO, "interface", interface->id.domid, interface->id.handle, "disconnected");
+        log_guest(LOG_INFO, "interface", interface->id.domid, interface->id.handle,
+                  "disconnected; %u packets that it did not take are dropped", lost);
     }
     shared_release(interface);
 }

@@ -275,6 +275,11 @@ void packer_flush(struct packer *packer)
         container_close(packer, CLOSING_FLUSH, clock_ns());
 }
 
+uint32_t packer_held(const struct packer *packer)
+{
+    return packer->builder.count + (packer->carried != 0);
+}
+
 uint64_t packer_deadline(const struct packer *packer)
 {
     /* After that, only room in the ring or another frame is news. */

@@ -86,6 +86,8 @@ bool packer_read(struct packer *packer, struct port *port, const struct packer_v
 bool packer_settle(struct packer *packer, uint64_t due_ns);
 /* Closes and publishes what is open. */
 void packer_flush(struct packer *packer);
+/* Packets that were read and are not published: lost, should the link end now. */
+uint32_t packer_held(const struct packer *packer);
 /* When something is due (ns of clock_ns), or UINT64_MAX. */
 uint64_t packer_deadline(const struct packer *packer);
 /* Asks the peer to notify when there is room. True: look again, there may be room now. */

@@ -177,10 +177,11 @@ static void device_disconnect(struct device *device)
 {
     if (device->link) {
         worker_remove(device->worker, device->link);
+        uint32_t lost = packer_held(&device->link->packer);
         link_free(device->link);
         device->link = NULL;
         log_guest(LOG_INFO, "device", device->options.id.domid, device->options.id.handle,
-                  "disconnected");
+                  "disconnected; %u packets that the backend did not take are dropped", lost);
     }
     shared_release(device);
 }

@@ -110,7 +110,7 @@ static void take_all(struct fixture *f, uint32_t length)
 static void expect_balance(const struct fixture *f)
 {
     const struct segment_pack *stats = &f->packer.stats;
-    uint64_t open = f->packer.builder.count + (f->packer.carried != 0);
+    uint64_t open = packer_held(&f->packer);
     uint64_t closed = 0;
 
     assert_int_equal(stats->packets, stats->published_packets + open);
