@@ -44,7 +44,8 @@ static void config_make(struct made_up *made_up, const char *folder)
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("[default]\ndelay = 900us\n"
-          "[vm voice]\ndelay = 2ms\nscope = one-way\npercentile = 99\n",
+          "[vm voice]\ndelay = 2ms\nscope = one-way\npercentile = 99\n"
+          "objective = delay\nutilisation = 0.6\n",
           file);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(config_load(path, complain, NULL, &made_up->config), 0);

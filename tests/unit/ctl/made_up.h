@@ -2,7 +2,8 @@
 /*
  * A history of three guests of one worker, as the daemon's own controller and
  * database make it from counters that are made up: "router" forwards, with a
- * mean promised; "voice" has a percentile one way; "web" has its rx size fixed
+ * mean promised; "voice" has a percentile one way and is sized for
+ * the least delay; "web" has its rx size fixed
  * by hand.
  */
 #ifndef XENAGG_TESTS_CTL_MADE_UP_H

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <xenstore.h>
 
-#include "ctl/ctl.h"
 #include "common/device.h"
+#include "ctl/ctl.h"
 #include "program.h"
 #include "sandbox/xenstored.h"
 
