@@ -8,6 +8,8 @@
 
 /* Timeouts are chosen by it: in steps, so that sizes and what they make of it come to rest. */
 #define LATE_STEPS 64
+/* s, half of the loop's budget for a visit. */
+#define TURN_LEFT 50e-6
 
 static double in_steps(double value, double step)
 {
@@ -100,6 +102,52 @@ static double service_spread(const struct fast_class *classes, size_t n)
     return squares > 0 ? cubes / (3 * squares) : 0;
 }
 
+static double guest_work(const struct plant_worker *w, size_t i)
+{
+    const struct fast_class *publish = &w->classes[PLANT_PUBLISH(i)];
+    const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
+    return w->guests[i].rate[DIRECTION_RX] * w->costs->read + publish->rate * publish->service +
+           take->rate * take->service;
+}
+
+/*
+ * What a turn of so many seconds (what is left of one, when something comes)
+ * leaves of a backlog that has an exponential law of this mean.
+ */
+static double cut_of(double backlog)
+{
+    return backlog > 0 ? backlog * exp(-TURN_LEFT / backlog) : 0;
+}
+
+/*
+ * The worker goes round, and no interface keeps it for longer than its budget:
+ * of a busy guest's backlog the others wait for one turn only, and it waits
+ * for them in between. Over all work, the mean wait stays as it is.
+ */
+static void take_turns(struct plant_worker *w)
+{
+    double wait = w->weather.wait, busy = w->queue.utilisation, own = 0, others = 0;
+    w->cut = w->return_of_cut = 0;
+    for (size_t i = 0; i < w->n && busy > 0; i++) {
+        double share = fmin(1, guest_work(w, i) / busy), cut = cut_of(wait * share);
+        w->cut += cut;
+        own += share * cut;
+        others += (1 - share) * cut;
+    }
+    if (own > 0)
+        w->return_of_cut = others / own;
+}
+
+/* Relative to the mean wait, that of guest i, whose share of the work is given. */
+static double turn_of(const struct plant_worker *w, double share)
+{
+    double wait = w->weather.wait;
+    if (!(wait > 0))
+        return 1;
+    double own = cut_of(wait * share) * (1 + w->return_of_cut);
+    return fmax(0.05, 1 + (own - w->cut) / wait);
+}
+
 void plant_worker_solve(struct plant_worker *w)
 {
     struct plant_events events = {0, 0};
@@ -112,6 +160,7 @@ void plant_worker_solve(struct plant_worker *w)
     w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
     w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
+    take_turns(w);
 }
 
 double plant_worker_wait(const struct plant_worker *w)
@@ -119,27 +168,21 @@ double plant_worker_wait(const struct plant_worker *w)
     return w->queue.stable ? w->queue.virtual_wait : INFINITY;
 }
 
-static double guest_work(const struct plant_worker *w, size_t i)
-{
-    const struct fast_class *publish = &w->classes[PLANT_PUBLISH(i)];
-    const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
-    return w->guests[i].rate[DIRECTION_RX] * w->costs->read + publish->rate * publish->service +
-           take->rate * take->service;
-}
-
 struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, double wait)
 {
-    double now = plant_worker_wait(w), scale = now > 0 && isfinite(now) ? wait / now : 1;
+    double now = plant_worker_wait(w), busy = fmin(1, w->queue.utilisation);
     struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
     view.decay = wait > 0 ? 1 / wait : INFINITY;
-    view.busy = fmin(1, w->queue.utilisation);
+    view.busy = busy;
     view.events = w->events;
-    view.share = view.busy > 0 ? fmin(1, guest_work(w, i) / view.busy) : 0;
+    view.share = busy > 0 ? fmin(1, guest_work(w, i) / busy) : 0;
     if (now > 0 && isfinite(now)) {
+        double turn = turn_of(w, view.share), scale = turn * wait / now;
+        view.read = turn * wait;
         view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
         view.take = scale * w->shares[PLANT_TAKE(i)].wait;
         /* of the exponential tail that has the wait's mean and second moment (Takacs) */
-        view.decay = fmin(w->queue.decay / scale, 1 / (wait + w->spread));
+        view.decay = fmin(w->queue.decay / scale, 1 / (view.read + w->spread));
     }
     return view;
 }
