@@ -68,6 +68,7 @@ static int draw(const struct explain *explain, const char *file)
         .chosen = size->packets,
         .chosen_text = chosen,
         .points = points,
+        .streams = 1,
         .n = explain->n_curve,
     };
 

@@ -93,9 +93,9 @@ struct model_plot {
     double promise;     /* s */
     double chosen;      /* place on the x axis, NAN: none */
     const char *chosen_text;
-    const struct model_point *points;
-    size_t n;
-    bool sizes; /* draw the sizes, too: they differ */
+    const struct model_point *points; /* those of all streams, place by place */
+    size_t n, streams;                /* places, streams at each */
+    bool sizes;                       /* draw the sizes, too: they differ */
 };
 
 /* Values in the unit of the x axis; times in s, not finite where there is none. */

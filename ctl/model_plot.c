@@ -34,15 +34,30 @@ struct unit {
     double seconds;
 };
 
+#define OTHERS_MAX 8 /* streams after the first whose delay is drawn */
+
+static const struct model_point *first_at(const struct model_plot *plot, size_t i)
+{
+    return &plot->points[i * plot->streams];
+}
+
+static size_t others(const struct model_plot *plot)
+{
+    return plot->streams - 1 < OTHERS_MAX ? plot->streams - 1 : OTHERS_MAX;
+}
+
 /* What is beyond, close to where the queue becomes unstable, would flatten all the rest. */
 static double top(const struct model_plot *plot)
 {
     double longest = 0, least = INFINITY;
 
     for (size_t i = 0; i < plot->n; i++)
-        if (isfinite(plot->points[i].delay)) {
-            longest = fmax(longest, plot->points[i].delay);
-            least = fmin(least, plot->points[i].delay);
+        for (size_t k = 0; k <= others(plot); k++) {
+            double delay = first_at(plot, i)[k].delay;
+            if (!isfinite(delay))
+                continue;
+            longest = fmax(longest, delay);
+            least = fmin(least, delay);
         }
     double enough = 3 * (isfinite(plot->promise) ? fmax(plot->promise, least) : least);
     if (!isfinite(plot->promise) || plot->sizes)
@@ -73,12 +88,15 @@ static void put_data(FILE *file, const struct model_plot *plot, double unit)
 {
     fprintf(file, "$points << END\n");
     for (size_t i = 0; i < plot->n; i++) {
-        const struct model_point *p = &plot->points[i];
+        const struct model_point *p = first_at(plot, i);
         if (!isfinite(p->delay))
             continue;
         double fill = p->fill / unit, wait = fill + p->wait / unit;
-        fprintf(file, "%.9g %.9g %.9g %.9g %.9g %.9g\n", p->x, fill, wait, wait + p->service / unit,
+        fprintf(file, "%.9g %.9g %.9g %.9g %.9g %.9g", p->x, fill, wait, wait + p->service / unit,
                 p->delay / unit, p->size);
+        for (size_t k = 1; k <= others(plot); k++)
+            fprintf(file, " %.9g", p[k].delay / unit);
+        fputc('\n', file);
     }
     fprintf(file, "END\n");
 }
@@ -129,8 +147,12 @@ static void put_script(FILE *file, const struct model_plot *plot)
             "plot $points u 1:(0):2 w filledcurves fc '#9ecae1' t 'filling', "
             "'' u 1:2:3 w filledcurves fc '#fdae6b' t 'waiting', "
             "'' u 1:3:4 w filledcurves fc '#a1d99b' t 'service', "
-            "'' u 1:5 w lines lw 2 lc 'black' t 'delay'%s\n",
+            "'' u 1:5 w lines lw 2 lc 'black' t 'delay'%s",
             plot->sizes ? ", '' u 1:6 axes x1y2 w lines lw 2 lc '#d62728' t 'size'" : "");
+    for (size_t k = 1; k <= others(plot); k++)
+        fprintf(file, ", '' u 1:%zu w lines lw 2 dt %zu lc 'black' t 'delay, stream %zu'", 6 + k,
+                k + 1, k + 1);
+    fputc('\n', file);
 }
 
 static int run(const char *script)

@@ -9,7 +9,7 @@
 
 struct said {
     int status;      /* exit status; -1: ended otherwise */
-    char out[32768]; /* standard output and error */
+    char out[65536]; /* standard output and error */
 };
 
 /* `folder` is for its output; `words` end in NULL. */

@@ -361,6 +361,34 @@ static void assert_begins(const char *path, const char *expected, size_t size)
     assert_memory_equal(head, expected, size);
 }
 
+/* Each place has all streams; another method is asked about the same sizes. */
+static void test_curve_of_all(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"fast", "published", "sim"};
+
+    for (size_t m = 0; m < COUNT(methods); m++) {
+        json_t *json =
+            program_json(folder, PROGRAM_WORDS("model", "curve", "--stream", "1k", "500",
+                                               "--delay", "4ms", "--service", "100us", "--over",
+                                               "size", "--method", methods[m], "--json"));
+        const json_t *points = json_object_get(json, "points"), *point;
+        size_t index;
+        json_array_foreach(points, index, point)
+        {
+            assert_within(number(point, "stream"), (double)(index % 2 + 1), 0);
+            if (json_is_null(json_object_get(point, "delay_s")))
+                continue;
+            assert_within(number(point, "delay_s"),
+                          number(point, "fill_mean_s") + number(point, "wait_mean_s") +
+                              number(point, "service_mean_s"),
+                          2e-2 * number(point, "delay_s"));
+        }
+        assert_true(index >= 10 && index % 2 == 0);
+        json_decref(json);
+    }
+}
+
 static void test_plot(void **state)
 {
     (void)state;
@@ -466,6 +494,9 @@ static void test_mistakes(void **state)
         {{"model", "capacity", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--present",
           "y"},
          "--present: 'y'"},
+        {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--method",
+          "x"},
+         "--method"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--over", "x"},
          "--over: 'x'"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--plot",
@@ -490,8 +521,9 @@ int main(void)
         cmocka_unit_test(test_use_case),      cmocka_unit_test(test_published_size),
         cmocka_unit_test(test_size_boundary), cmocka_unit_test(test_scope),
         cmocka_unit_test(test_size_people),   cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_curve),         cmocka_unit_test(test_plot),
-        cmocka_unit_test(test_unstable),      cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_curve_of_all),  cmocka_unit_test(test_curve),
+        cmocka_unit_test(test_plot),          cmocka_unit_test(test_unstable),
+        cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
