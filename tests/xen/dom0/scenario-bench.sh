@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # xenagg against stock netback and netfront, in one boot; how long things take; delays over the load.
-# `kind=pv` on the kernel's command line: PV guests; else PVH.
+# XENAGG_XEN_LAB="kind=pv rounds=3 span=3 rates=500:1000" ./run bench xen: PV guests, else PVH; and so on.
 kind=$(option kind pvh)
 rounds=$(option rounds 3)
 span=$(option span 3) # s of each measurement
@@ -81,7 +81,7 @@ done
 
 # --- the published experiment: delay, jitter and loss over the load ---
 
-rates=$(option rates 500,1000,2000,4000,8000,16000,32000 | tr , ' ')
+rates=$(option rates 500:1000:2000:4000:8000:16000 | tr : ' ')
 loads() {
     local rate
     for rate in $rates; do
@@ -93,7 +93,7 @@ loads() {
 loads_tuned() {
     local rate
     for rate in $rates; do
-        through_guest $((2 * span + 4)) $((1000000000 / rate))
+        through_guest $((span + 3)) $((1000000000 / rate))
         through_guest "$span" $((1000000000 / rate))
         figure "\"what\": \"over the load\", \"side\": \"$1\", \"rate\": $rate, \"sent\": $sent, \"seen\": $said, \
 \"rx_packets\": $(xenstore-read "$back/rx-container-packets"), \
