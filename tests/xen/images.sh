@@ -31,11 +31,21 @@ modules() {
     local root=$1 name file n=10
     shift
     for name in "$@"; do
-        file=$(find "$work/unpacked/lib/modules" -name "$name.ko" | head -n 1)
-        [ -n "$file" ] || continue # built in
-        install -D -m 644 "$file" "$root/modules/$n-$name.ko"
+        module "$name" "$root/modules/$n-$name.ko"
         n=$((n + 1))
     done
+}
+
+# module NAME FILE: of the kernel that is booted; nothing where it is built in. Newer ones are packed.
+module() {
+    local file
+    file=$(find "$work/unpacked" -path "*/modules/$version/*" \( -name "$1.ko" -o -name "$1.ko.xz" \) | head -n 1)
+    [ -n "$file" ] || return 0
+    mkdir -p "${2%/*}"
+    case $file in
+    *.xz) xz -dc "$file" >"$2" ;;
+    *) cp "$file" "$2" ;;
+    esac || fail "cannot take $file"
 }
 
 # image ROOT FILE: an initramfs.
@@ -67,7 +77,7 @@ dom0_make() {
     program "$root" usr/bin /usr/bin/xenstore-{read,write,exists,ls,rm,list} /usr/bin/sqlite3
     program "$root" "${tools#/}" $tools/{xenstored,xen-init-dom0,xenconsoled,xl,libxl-save-helper}
     for late in xen-netback pktgen; do
-        install -D -m 644 -t "$root/modules/late" "$(find "$work/unpacked/lib/modules" -name $late.ko)"
+        module $late "$root/modules/late/$late.ko"
     done
     install -D -t "$root/etc/xen/scripts" "$here/dom0/vif-plain"
     modules "$root" xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc llc stp bridge tun
@@ -79,14 +89,16 @@ dom0_make() {
 }
 
 images_make() {
-    local kernel hypervisor
+    local kernel hypervisor # and $version
     packages_unpack
-    kernel=$(find "$work/unpacked/boot" -name 'vmlinuz-*' | sort -V | tail -n 1)
+    kernel=$(find "$work/unpacked/boot" -name "vmlinuz-$kernel_wanted*" | sort -V | tail -n 1)
+    version=${kernel##*/vmlinuz-}
     hypervisor=$(find "$work/unpacked/boot" -name 'xen-4.17-*.gz' | tail -n 1)
-    [ -n "$kernel" ] && [ -n "$hypervisor" ] || fail "no kernel or no hypervisor in $packages"
-    if ! [ "$work/vmlinux.gz" -nt "$kernel" ]; then
-        python3 "$here/vmlinux.py" "$kernel" "$work/vmlinux.gz" || fail "cannot unpack $kernel"
+    [ -n "$kernel" ] && [ -n "$hypervisor" ] || fail "no kernel $kernel_wanted or no hypervisor in $packages"
+    if ! [ "$work/vmlinux-$version.gz" -nt "$kernel" ]; then
+        python3 "$here/vmlinux.py" "$kernel" "$work/vmlinux-$version.gz" || fail "cannot unpack $kernel"
     fi
+    ln -f "$work/vmlinux-$version.gz" "$work/vmlinux.gz"
     zcat "$hypervisor" >"$work/xen.elf" || fail "cannot unpack $hypervisor"
     guest_make
     dom0_make

@@ -173,6 +173,9 @@ guest_succeeded() {
 guest_said() { xenstore-read "/local/domain/$domid/data/said"; }
 guest_up() { there "/local/domain/$domid/data/done"; }
 
+# Where the emulated CPUs' time went.
+note_time() { note "CPU time: $(xl list | awk 'NR > 1 { printf "%s %s s, ", $1, $6 }')of $(seconds) s"; }
+
 # --- our programs ---
 
 netbacks=0

@@ -27,6 +27,7 @@ each connected_again
 each traffic
 check "grants, channels, nodes, interfaces and descriptors are as many as before" nothing_leaked
 
+note_time
 use pv
 detached
 check "$name: attached again: both ends are Connected" attach --wait $((LONG * patience))s
