@@ -33,9 +33,17 @@ sizes() {
     done
 }
 sizes_there() { sizes >/tmp/sizes-now; }
-sizes_keep() { sizes >"/tmp/sizes-$name"; }
-sizes_other() { sizes >/tmp/sizes-now && ! cmp -s "/tmp/sizes-$name" /tmp/sizes-now; }
-sizes_text() { tr '\n' ' ' <"$1"; }
+
+# sizes_keep; sizes_other: whether the daemon decided otherwise since, be it only for as long as there
+# was traffic.
+decided() { ask_history "SELECT $1 FROM decision WHERE $(of_guest) $2"; }
+sizes_keep() {
+    kept_time=$(decided "coalesce(max(time), 0)")
+    kept_sizes=$(decided "$size_columns" "ORDER BY time DESC LIMIT 1")
+}
+sizes_other() { [ -n "$(sizes_since)" ]; }
+sizes_since() { decided "$size_columns" "AND time > $kept_time AND $size_columns <> '$kept_sizes'"; }
+size_columns="rx_packets || ' ' || CAST(rx_timeout_us AS INTEGER) || ', ' || tx_packets || ' ' || CAST(tx_timeout_us AS INTEGER)"
 
 ask_history() { sqlite3 -readonly /var/lib/xenagg/history.db "$1"; }
 # For a WHERE: what is about the guest in use.

@@ -16,12 +16,12 @@ each connect
 calm() {
     check "$name: 100 datagrams, few a second" packets 100 50
     check "$name: the daemon has decided" await $LONG sizes_there
-    sizes_keep
 }
 busy() {
+    sizes_keep
     check "$name: 3000 datagrams, many a second" packets 3000 2000
     check "$name: the daemon sizes containers anew" await $LONG sizes_other
-    note "$name: rx, tx packets and timeouts: $(sizes_text "/tmp/sizes-$name") -> $(sizes_text /tmp/sizes-now)"
+    note "$name: rx, tx packets and timeouts: $kept_sizes -> $(sizes_since | tail -n 1)"
     check "$name: both ends pack by the sizes in xenstore" await $LONG in_force
 }
 each calm

@@ -40,7 +40,7 @@ tuned() {
     check "$name: 1000 datagrams there and back, each byte as sent" packets 1000 400
     check "$name: all are counted, both ways" await $LONG counted 1000
     check "$name: the daemon sizes containers anew" await $LONG sizes_other
-    note "$name: rx, tx packets and timeouts: $(sizes_text "/tmp/sizes-$name") -> $(sizes_text /tmp/sizes-now)"
+    note "$name: rx, tx packets and timeouts: $kept_sizes -> $(sizes_since | tail -n 1)"
     check "$name: both ends pack by the sizes in xenstore" await $LONG in_force
     check "$name: Xen tells the daemon its domain's CPU time" await $LONG cpu_known
 }
