@@ -32,7 +32,7 @@ sizes() {
             return 1
     done
 }
-sizes_there() { sizes >/tmp/sizes-now; }
+sizes_there() { sizes >/dev/null; }
 
 # sizes_keep; sizes_other: whether the daemon decided otherwise since, be it only for as long as there
 # was traffic.
