@@ -64,6 +64,7 @@ static const struct writer_column interface_columns[] = {
     {"kept_share", "SHARE"},
     {"windows", "WINDOWS"},
     {"utilisation", "USED"},
+    {"domain_cpu", "CPU"},
     {"forwarded", NULL},
     {"reason", NULL},
 };
@@ -228,6 +229,7 @@ static void interface_write(struct writer *writer, const json_t *interface)
     writer_duration(writer, MICRO * client_number(interface, "least_us"));
     kept_write(writer, interface);
     writer_share(writer, client_number(interface, "utilisation"));
+    writer_share(writer, client_number(interface, "domain_cpu"));
     writer_number(writer, client_number(interface, "forwarded"));
     text_write(writer, interface, "reason");
 }

@@ -40,7 +40,7 @@ static const char answer[] =
     "\"promise\":{\"delay_us\":100,\"percentile\":99,\"scope\":\"one-way\"},"
     "\"predicted_us\":560.2,\"measured_us\":571,\"expected_us\":566,\"least_us\":210,"
     "\"kept\":false,\"kept_share\":0.25,\"windows\":40,\"windows_kept\":10,\"forwarded\":1,"
-    "\"utilisation\":0.12,\"rx\":" LANE ",\"tx\":" LANE "},"
+    "\"utilisation\":0.12,\"domain_cpu\":0.5,\"rx\":" LANE ",\"tx\":" LANE "},"
     "{\"name\":\"new\",\"domid\":4,\"handle\":1,\"worker\":null,\"state\":\"ok\","
     "\"promise\":{\"delay_us\":null},\"kept\":null,\"windows\":0}]}\n";
 
@@ -108,7 +108,7 @@ static void test_people(void **state)
     assert_null(strchr(said.out, '\033'));
     assert_non_null(strstr(said.out, "0.1.0       1234"));
     assert_non_null(strstr(said.out, "we\\x1b[2Jb   0  unattainable  100us p99, one-way"));
-    assert_non_null(strstr(said.out, "no    25.0%       40  12.0%\n"));
+    assert_non_null(strstr(said.out, "no    25.0%       40  12.0%  50.0%\n"));
     assert_non_null(
         strstr(said.out, "rx   41.2k/s    64    200us      -    58.5      123us     130us"));
     assert_non_null(strstr(said.out, "trouble with the configuration file"));
