@@ -302,6 +302,21 @@ static void hopeless(struct guest_forecast *ret)
                                    .promised = INFINITY};
 }
 
+/*
+ * Both ends unload before they read, and while one does nothing else the other
+ * gets nothing to unload: the two works of unloading come one after the other,
+ * as if at one server, and must be less than all of its time (Rybko, Stolyar).
+ */
+static bool starved(const struct end_costs *worker, const struct guest_load *guest,
+                    const struct guest_lanes *lanes, const struct worker_view *view)
+{
+    const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
+    double here = rx->containers * (guest->costs.unload + guest->costs.unload_packet * rx->packets);
+    double there = tx->containers * (worker->unload + worker->unload_packet * tx->packets);
+    double others = view->busy * (1 - view->share);
+    return here + there / fmax(1e-9, 1 - others) >= 1;
+}
+
 void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
                  const struct guest_lanes *lanes, const struct worker_view *view,
                  enum plant_wanted wanted, struct guest_forecast *ret)
@@ -311,7 +326,8 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
     struct guest_queue queue;
     guest_classes(guest, lanes, classes);
     guest_waits(classes, &queue);
-    if (!queue.stable || lanes->overloaded || !isfinite(view->read)) {
+    if (!queue.stable || lanes->overloaded || !isfinite(view->read) ||
+        starved(worker, guest, lanes, view)) {
         hopeless(ret);
         return;
     }

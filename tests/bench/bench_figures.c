@@ -15,11 +15,12 @@
 
 #include "model/dimension.h"
 #include "model/method.h"
-#include "model/plant_sim.h"
 #include "tests/bench/grid.h"
-#include "tests/bench/plant_grid.h"
+#include "tests/bench/plant_truth.h"
 
 #define US 1e-6
+/* Of the plant's simulations, which are long. */
+#define PLANT_SCALE 0.1
 
 struct figures {
     char folder[512]; /* for data */
@@ -236,38 +237,27 @@ static void figure_errors(struct figures *figures)
          "FILE using 1:2 with lines lw 2 title 'fast'");
 }
 
+/* Those of which the simulation is sure: see plant_truth.h. */
 static void plant_points(struct figures *figures, uint32_t index)
 {
     static struct plant_case c;
     static struct guest_forecast guests[PLANT_GUESTS];
+    static struct guest_truth truths[PLANT_GUESTS];
     struct worker_forecast worker;
-    struct plant_sim *plant;
-    struct plant_sim_options options = {
-        .seed = index, .port_packets = 1u << 20, .ring_bytes = 1u << 30};
-    double rate = 0;
     plant_case_make(PLANT_JUDGE, index, &c);
-    for (size_t i = 0; i < c.n; i++)
-        rate += c.guests[i].rate[DIRECTION_RX] + c.guests[i].rate[DIRECTION_TX];
-    double seconds = figures->scale * (1e6 + 5e4 * (double)c.n) / rate;
     if (plant_forecast(&c.worker, c.guests, c.sizes, c.n, guests, &worker) ||
-        plant_sim_create(&options, &c.worker, c.guests, c.sizes, c.n, &plant) ||
-        plant_sim_run(plant, seconds / 5))
-        die("plant");
-    plant_sim_forget(plant);
-    if (plant_sim_run(plant, seconds))
+        plant_truth_find(&c, index, figures->scale * PLANT_SCALE, truths))
         die("plant");
     for (size_t i = 0; i < c.n; i++) {
-        struct plant_sim_guest seen;
-        plant_sim_guest(plant, i, &seen);
+        const struct guest_truth *truth = &truths[i];
         for (int d = 0; d < DIRECTION_COUNT; d++)
-            if (seen.lane[d].packets >= 1000)
-                fprintf(figures->data, "%.5g %.5g nan nan\n", seen.lane[d].mean.total / US,
+            if (truth->settled && truth->seen[d])
+                fprintf(figures->data, "%.5g %.5g nan nan\n", truth->mean[d].mean / US,
                         guests[i].mean[d].total / US);
-        if (seen.forwarded >= 1000)
-            fprintf(figures->data, "nan nan %.5g %.5g\n", seen.forwarding_mean / US,
+        if (truth->settled && truth->forwards && c.kind != PLANT_APART)
+            fprintf(figures->data, "nan nan %.5g %.5g\n", truth->through.mean / US,
                     guests[i].forwarding_mean / US);
     }
-    plant_sim_destroy(plant);
 }
 
 static void figure_plant(struct figures *figures)
