@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A client of the daemon's control socket (docs/control.md). What the daemon
+ * A client of the daemon's control socket (docs/control-socket.md). What the daemon
  * answers is checked here for its form; fields that are missing or of another
  * type read as "not known", so a newer or older daemon does no harm.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Sizes fixed by hand: the control socket's requests `set` and `unset`
- * (docs/control.md), checked against what the configuration allows.
+ * (docs/control-socket.md), checked against what the configuration allows.
  */
 #ifndef XENAGG_DAEMON_BY_HAND_H
 #define XENAGG_DAEMON_BY_HAND_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The control socket: one line of JSON in, one line of JSON out
- * (docs/control.md). Clients are few, short-lived and not trusted to read:
+ * (docs/control-socket.md). Clients are few, short-lived and not trusted to read:
  * their number, their requests and the time they may take are bounded.
  */
 #ifndef XENAGG_DAEMON_CONTROL_H

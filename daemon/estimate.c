@@ -11,8 +11,11 @@
 /* Standard errors that a count may be off before the older ones are forgotten. */
 #define JUMP_ERRORS 4.0
 #define JUMP_PACKETS 4.0 /* and packets */
-#define LOW_PACKETS 50.0
-#define LOW_MEMORY 60.0          /* s */
+#define RANGE_PACKETS 50.0
+#define RANGE_MEMORY 60.0        /* s */
+#define RANGE_JUMPS 2.0          /* more are not counted */
+#define RANGE_UNSTEADY 1.3       /* so many jumps up make it likely that it falls, too */
+#define RANGE_AGAIN 0.5          /* of a jump: what has happened will happen again */
 #define DISPERSION_MEMORY 1000.0 /* bins */
 #define DISPERSION_BINS 20.0     /* fewer say nothing */
 #define DISPERSION_ODD 2.0       /* so many times more or less is another traffic */
@@ -66,16 +69,38 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
     rate->squares = rate->squares * keep * keep + seconds;
 }
 
-void rate_low_count(double *low, double packets, double seconds)
+/* As ratios: from a thousandth it takes as long as from a half. */
+static void extreme(double *extreme, double rate, bool beyond, double seconds)
 {
-    double rate = packets / seconds;
+    if (!(*extreme > 0) || beyond)
+        *extreme = rate;
+    else
+        *extreme *= pow(rate / *extreme, 1 - exp(-seconds / RANGE_MEMORY));
+}
 
-    if (packets < LOW_PACKETS)
+void rate_range_count(struct rate_range *range, double packets, double seconds,
+                      const struct rate_estimator *rate)
+{
+    double now = packets / seconds, keep = exp(-seconds / RANGE_MEMORY);
+
+    range->falls = fmin(RANGE_JUMPS, keep * range->falls + (rate->jumped && !rate->rose));
+    range->rises = fmin(RANGE_JUMPS, keep * range->rises + rate->rose);
+    if (packets < RANGE_PACKETS)
         return;
-    if (!(*low > 0) || rate < *low)
-        *low = rate;
-    else /* as a ratio: from a thousandth it takes as long as from a half */
-        *low *= pow(rate / *low, 1 - exp(-seconds / LOW_MEMORY));
+    extreme(&range->low, now, now < range->low, seconds);
+    extreme(&range->high, now, now > range->high, seconds);
+}
+
+double rate_range_low(const struct rate_range *range)
+{
+    bool unsteady = range->falls + range->rises > RANGE_UNSTEADY;
+
+    return range->falls > RANGE_AGAIN || unsteady ? range->low : 0;
+}
+
+double rate_range_high(const struct rate_range *range)
+{
+    return range->rises > RANGE_AGAIN ? range->high : 0;
 }
 
 /* ---- index of dispersion ---- */

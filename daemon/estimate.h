@@ -40,10 +40,21 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
 struct estimate rate_get(const struct rate_estimator *rate, double dispersion);
 
 /*
- * The lowest rate of late, in `low` (packets/s; 0: none known): taken over at
- * once, forgotten within minutes. Counts of a few packets say nothing.
+ * Where a rate has been of late, and whether it comes and goes: extremes are
+ * taken over at once and forgotten within minutes, jumps are counted and
+ * forgotten as slowly. Counts of a few packets say nothing.
  */
-void rate_low_count(double *low, double packets, double seconds);
+struct rate_range {
+    double low, high;    /* packets/s; 0: none known */
+    double falls, rises; /* jumps, weighted */
+};
+
+/* The same count as rate_count's, after it. */
+void rate_range_count(struct rate_range *range, double packets, double seconds,
+                      const struct rate_estimator *rate);
+/* A rate that may come back at any time: one that it fell to, or rose to, before. 0: none. */
+double rate_range_low(const struct rate_range *range);
+double rate_range_high(const struct rate_range *range);
 
 /* ---- index of dispersion of counts ---- */
 

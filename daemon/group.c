@@ -173,7 +173,7 @@ static void sizings_take(struct group *group, const struct guest_load *targets, 
         if (agenda[i]) {
             track->sizing = group->sizings[i];
             track->solved = targets[i];
-            shape_sizes(&targets[i], track->low, &track->sizing, track->shaped);
+            shape_sizes(&targets[i], track->range, &track->sizing, track->shaped);
         } else {
             group->sizings[i] = track->sizing;
             if (!track_sized(track))

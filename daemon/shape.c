@@ -20,6 +20,7 @@
 #define SILENT_PACKETS 0.1
 /* A rate that far below the present one is another one. */
 #define LOW_SHARE 0.8
+#define HIGH_SHARE 0.4
 #define STEPS 24
 #define EXACT 2e-3 /* of the timeout */
 
@@ -77,12 +78,16 @@ static double timeout_for(const struct fill *fill, uint32_t packets, double most
     return low;
 }
 
-static uint32_t more_packets(const struct guest_load *load, enum direction d, uint32_t packets)
+static uint32_t more_packets(const struct guest_load *load, enum direction d, uint32_t packets,
+                             double high)
 {
     uint32_t most =
         closing_size(load->limits.packets_max, load->limits.bytes_max, load->packet_bytes[d]);
     double whole = fmin(1, fmax(0, (packets - SHAPE_NONE) / (SHAPE_WHOLE - SHAPE_NONE)));
     double more = floor(packets * (1 + SHAPE_MORE * whole));
+
+    if (high * HIGH_SHARE > load->rate[d])
+        more = fmax(more, ceil(packets * (high / load->rate[d])));
 
     return more < most ? (uint32_t)more : most;
 }
@@ -118,16 +123,17 @@ static void shape_silent(const struct guest_load *load, enum direction d,
         closing_size(load->limits.packets_max, load->limits.bytes_max, load->packet_bytes[d]);
 }
 
-static void shape_lane(const struct guest_load *load, enum direction d, double low,
-                       struct lane_size *size)
+static void shape_lane(const struct guest_load *load, enum direction d,
+                       const struct rate_range *range, struct lane_size *size)
 {
     bool percentile = load->promise.percentile > 0 && load->promise.scope == SCOPE_ONE_WAY;
     struct fill fill = {.rate = load->rate[d],
                         .dispersion = load->dispersion[d],
                         .share = percentile ? 1 - load->promise.percentile / 100 : 0};
-    uint32_t packets = more_packets(load, d, size->packets);
+    uint32_t packets = more_packets(load, d, size->packets, rate_range_high(range));
     double most;
 
+    double low = rate_range_low(range);
     bool falls = low > 0 && low < LOW_SHARE * load->rate[d];
 
     if (!(fill.rate > 0) || (packets <= size->packets && !falls))
@@ -148,7 +154,7 @@ static void shape_lane(const struct guest_load *load, enum direction d, double l
     *size = (struct lane_size){.packets = packets, .timeout = timeout};
 }
 
-void shape_sizes(const struct guest_load *load, const double low[DIRECTION_COUNT],
+void shape_sizes(const struct guest_load *load, const struct rate_range range[DIRECTION_COUNT],
                  const struct sizing *sizing, struct lane_size ret[DIRECTION_COUNT])
 {
     memcpy(ret, sizing->size, sizeof(sizing->size));
@@ -158,6 +164,6 @@ void shape_sizes(const struct guest_load *load, const double low[DIRECTION_COUNT
         if (is_silent(load, d, sizing))
             shape_silent(load, d, sizing, &ret[d]);
         else if (sizing->reason == SIZING_PROMISE && !(load->forwarded > 0))
-            shape_lane(load, d, low[d], &ret[d]);
+            shape_lane(load, d, &range[d], &ret[d]);
     }
 }

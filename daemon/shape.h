@@ -15,16 +15,17 @@
 #ifndef XENAGG_DAEMON_SHAPE_H
 #define XENAGG_DAEMON_SHAPE_H
 
+#include "daemon/estimate.h"
 #include "model/dimension.h"
 
 /*
- * `low`: the rates of late that are lowest; the promise shall hold at once if
- * they come again. 0: not known.
+ * `range`: where the rates have been of late. If the low one comes again the
+ * promise shall hold at once; if the high one does, containers shall grow at once.
  * `sizing` is the model's for `load`, whose promise it keeps. `ret` is the same
  * where nothing can be won: a size that is fixed, silent, at its ceiling, or one
  * of a few packets; a guest that forwards, whose bursts must not be cut up.
  */
-void shape_sizes(const struct guest_load *load, const double low[DIRECTION_COUNT],
+void shape_sizes(const struct guest_load *load, const struct rate_range range[DIRECTION_COUNT],
                  const struct sizing *sizing, struct lane_size ret[DIRECTION_COUNT]);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The answer to a status request: docs/control.md in code.
+ * The answer to a status request: docs/control-socket.md in code.
  */
 #ifndef XENAGG_DAEMON_STATUS_H
 #define XENAGG_DAEMON_STATUS_H

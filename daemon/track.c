@@ -75,7 +75,7 @@ bool track_policy(struct track *track, const struct config_policy *policy,
 static void track_reborn(struct track *track, const struct segment_interface *now)
 {
     memset(track->rate, 0, sizeof(track->rate));
-    memset(track->low, 0, sizeof(track->low));
+    memset(track->range, 0, sizeof(track->range));
     track->surprise = 0;
     memset(track->dispersion, 0, sizeof(track->dispersion));
     memset(track->bytes, 0, sizeof(track->bytes));
@@ -122,7 +122,7 @@ static void lane_feed(struct track *track, enum direction d, const struct segmen
     double dispersion = dispersion_get(&track->dispersion[d]).value;
 
     rate_count(&track->rate[d], arrived, seconds, dispersion);
-    rate_low_count(&track->low[d], arrived, seconds);
+    rate_range_count(&track->range[d], arrived, seconds, &track->rate[d]);
     if (track->rate[d].jumped) { /* the bins of this sample hold both rates */
         dispersion_forget(&track->dispersion[d]);
         memset(&track->bytes[d], 0, sizeof(track->bytes[d]));

@@ -31,7 +31,7 @@ struct track {
     uint32_t worker, generation;
     struct lane_size in_force[DIRECTION_COUNT];
     struct rate_estimator rate[DIRECTION_COUNT];
-    double low[DIRECTION_COUNT]; /* packets/s, the lowest rate of late; 0: none known */
+    struct rate_range range[DIRECTION_COUNT];
     struct dispersion_estimator dispersion[DIRECTION_COUNT];
     struct mean_estimator bytes[DIRECTION_COUNT];
     bool in_use[DIRECTION_COUNT];

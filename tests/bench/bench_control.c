@@ -223,8 +223,9 @@ static json_t *row_figures(const struct row *row)
         if (r == 0)
             printf(" %5.2f", boxes);
         json_object_set_new(into, rules[r]->name,
-                            json_pack("{s:f,s:f,s:f}", "windows", o->windows, "kept", o->kept,
-                                      "server_time_vs_oracle", isfinite(time) ? time : 0.0));
+                            json_pack("{s:f,s:f,s:f,s:f}", "windows", o->windows, "kept", o->kept,
+                                      "server_time_vs_oracle", isfinite(time) ? time : 0.0,
+                                      "containers_vs_oracle", isfinite(boxes) ? boxes : 0.0));
     }
     printf("\n");
     return into;
