@@ -39,8 +39,9 @@ static bool read_whom(const json_t *arguments, struct asked *asked, char *refusa
     asked->handle = handle ? json_integer_value(handle) : -1;
     if (!asked->vm)
         return refuse(refusal, "\"vm\" is not a name");
-    if (handle && !json_is_integer(handle))
-        return refuse(refusal, "\"handle\" is not a number");
+    if (handle && (!json_is_integer(handle) || asked->handle < 0 ||
+                   asked->handle > (json_int_t)KEYS_HANDLE_MAX))
+        return refuse(refusal, "\"handle\" is not a number from 0 to %lu", KEYS_HANDLE_MAX);
     if (direction && (!name || (strcmp(name, "rx") != 0 && strcmp(name, "tx") != 0)))
         return refuse(refusal, "\"direction\" is neither \"rx\" nor \"tx\"");
     asked->directions[DIRECTION_RX] = !name || strcmp(name, "rx") == 0;
