@@ -61,7 +61,8 @@ void rate_count(struct rate_estimator *rate, double packets, double seconds, dou
     double keep = exp(-seconds / RATE_MEMORY);
 
     rate->jumped = rate->seconds > 0 && rate_jumps(rate, packets, seconds, dispersion);
-    rate->rose = rate->jumped && packets > rate_of(rate) * seconds;
+    rate->trend = rate->jumped ? packets / (rate_of(rate) * seconds) : 1;
+    rate->rose = rate->trend > 1;
     if (rate->jumped)
         keep = 0;
     rate->packets = rate->packets * keep + packets;

@@ -29,6 +29,7 @@ struct rate_estimator {
     double packets, seconds; /* weighted */
     double squares;          /* sum of squared weights times seconds: for the error */
     bool jumped, rose;       /* at the last count; upwards */
+    double trend;            /* then: the new rate over the old one; else 1 */
 };
 
 /*

@@ -17,6 +17,8 @@
 #define HOLD_SECONDS 3.0
 #define HOLD_TICKS 3.0
 #define REST_TICKS 10.0
+/* A falling rate is taken to fall by no more than this in the tick to come. */
+#define FALLS_MOST 0.8
 /* A promise counts as attainable again only when it is by this share, and for a while. */
 #define ATTAINABLE_AGAIN 0.97
 /* A size that is not in force so many ticks after it was decided is being ignored. */
@@ -156,11 +158,25 @@ static void keep(const struct group *group, size_t i, struct guest_load *target)
     }
 }
 
+/*
+ * Bursts that are forwarded are closed by their count: a rate that falls will
+ * have fallen further by the end of the next tick.
+ */
+static void anticipate(const struct track *track, struct guest_load *target)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        const struct rate_estimator *rate = &track->rate[d];
+        if (target->forwarded > 0 && rate->jumped && !rate->rose)
+            target->rate[d] *= fmax(FALLS_MOST, rate->trend);
+    }
+}
+
 static void targets_fill(struct group *group, struct guest_load *targets)
 {
     for (size_t i = 0; i < group->n; i++) {
         const struct track *track = group->tracks[i];
         targets[i] = group->loads[i];
+        anticipate(track, &targets[i]);
         targets[i].promise.delay = correction_target(track, correction_margin(track));
         group->sizings[i] = track->sizing;
     }

@@ -187,6 +187,12 @@ static double kept_share(const struct table *table, size_t rule, bool steady_onl
     return kept / windows;
 }
 
+/* What nothing was seen of is null. */
+static void put(json_t *into, const char *name, double value)
+{
+    json_object_set_new(into, name, isfinite(value) ? json_real(value) : json_null());
+}
+
 static json_t *rule_figures(const struct table *table, size_t rule)
 {
     double values[FILES_MAX];
@@ -198,10 +204,14 @@ static json_t *rule_figures(const struct table *table, size_t rule)
 
     printf("%-26s %9.2f %% %9.2f %% %10.3f %8.3f %10.3f %8.3f\n", rules[rule]->title, 100 * kept,
            100 * steady, time_median, time_p95, boxes_median, boxes_p95);
-    return json_pack("{s:f,s:f,s:f,s:f,s:f,s:f}", "promises_kept", kept, "promises_kept_steady",
-                     steady, "server_time_vs_oracle_median", time_median,
-                     "server_time_vs_oracle_p95", time_p95, "containers_vs_oracle_median",
-                     boxes_median, "containers_vs_oracle_p95", boxes_p95);
+    json_t *into = json_object();
+    put(into, "promises_kept", kept);
+    put(into, "promises_kept_steady", steady);
+    put(into, "server_time_vs_oracle_median", time_median);
+    put(into, "server_time_vs_oracle_p95", time_p95);
+    put(into, "containers_vs_oracle_median", boxes_median);
+    put(into, "containers_vs_oracle_p95", boxes_p95);
+    return into;
 }
 
 static double outcome_kept(const struct outcome *outcome)
@@ -219,13 +229,15 @@ static json_t *row_figures(const struct row *row)
         double time = time_per_packet(&o->cost) / time_per_packet(&row->outcomes[ORACLE].cost);
         double boxes =
             containers_per_packet(&o->cost) / containers_per_packet(&row->outcomes[ORACLE].cost);
-        printf(r ? "  %5.1f %5.2f" : "  %5.1f %5.2f", 100 * outcome_kept(o), time);
+        printf("  %5.1f %5.2f", 100 * outcome_kept(o), time);
         if (r == 0)
             printf(" %5.2f", boxes);
-        json_object_set_new(into, rules[r]->name,
-                            json_pack("{s:f,s:f,s:f,s:f}", "windows", o->windows, "kept", o->kept,
-                                      "server_time_vs_oracle", isfinite(time) ? time : 0.0,
-                                      "containers_vs_oracle", isfinite(boxes) ? boxes : 0.0));
+        json_t *of = json_object();
+        put(of, "windows", o->windows);
+        put(of, "kept", o->kept);
+        put(of, "server_time_vs_oracle", time);
+        put(of, "containers_vs_oracle", boxes);
+        json_object_set_new(into, rules[r]->name, of);
     }
     printf("\n");
     return into;
