@@ -66,8 +66,8 @@ def throughput(figures, what):
 
 def load_row(figure):
     seen = figure["seen"]
-    row = {"side": figure["side"], "rate": figure["rate"], "offered": round(figure["sent"] / max(seen["seconds"], 1e-9))}
-    row["loss"] = round(1 - min(seen["packets"], figure["sent"]) / figure["sent"], 4) if figure["sent"] else None
+    row = {"side": figure["side"], "rate": figure["rate"], "offered": round(seen.get("numbers", 0) / max(seen["seconds"], 1e-9))}
+    row["loss"] = round(1 - seen["packets"] / seen["numbers"], 4) if seen.get("numbers") else None
     for key in ("mean_us", "p50_us", "p99_us", "max_us", "jitter_us", "jitter_max_us"):
         row[key] = seen.get(key)
     for key in ("rx_packets", "rx_timeout_us", "predicted_us", "measured_us"):
@@ -82,10 +82,10 @@ def text(value, width):
 def loads(figures):
     rows = [load_row(f) for f in of(figures, "over the load")]
     print("\nForwarded through a guest, over the load: delay and RFC 3550 jitter, us; one way in: model, measured, us")
-    print("  side      rate/s     mean      p99       max   jitter  loss %  size    us     model  measured")
+    print("  side      rate/s  offered     mean      p99       max   jitter  loss %  size    us     model  measured")
     for r in rows:
         loss = "-" if r["loss"] is None else f"{100 * r['loss']:.1f}"
-        print(f"  {r['side']:6} {r['rate']:9}" + text(r["mean_us"], 9) + text(r["p99_us"], 9) + text(r["max_us"], 10)
+        print(f"  {r['side']:6} {r['rate']:9}{r['offered']:9}" + text(r["mean_us"], 9) + text(r["p99_us"], 9) + text(r["max_us"], 10)
               + text(r["jitter_us"], 9) + f"{loss:>8}" + text(r["rx_packets"], 6) + text(r["rx_timeout_us"], 6)
               + text(r["predicted_us"], 10) + text(r["measured_us"], 10))
     return rows

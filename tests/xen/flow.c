@@ -40,7 +40,8 @@ struct pktgen_header {
 
 struct seen {
     uint64_t packets;
-    float *delays; /* us, in the order of arrival */
+    uint32_t first, last; /* pktgen's numbers: what is missing between them was lost */
+    float *delays;        /* us, in the order of arrival */
     uint32_t n_delays;
     double jitter, jitter_max, before; /* RFC 3550, 6.4.1 */
 };
@@ -103,7 +104,9 @@ static void frame_take(struct seen *seen, const uint8_t *frame, size_t length, d
     memcpy(&header, frame + at, sizeof(header));
     if (ntohl(header.magic) != PKTGEN_MAGIC)
         return;
-    seen->packets++;
+    seen->last = ntohl(header.number);
+    if (!seen->packets++)
+        seen->first = seen->last;
     if (arrived > 0)
         delay_add(seen, arrived - (double)ntohl(header.seconds) * 1e6 -
                             (double)ntohl(header.microseconds));
@@ -162,6 +165,7 @@ static void print(struct seen *seen, double seconds)
         for (uint32_t i = 0; i < n; i++)
             sum += (double)seen->delays[i];
         qsort(seen->delays, n, sizeof(*seen->delays), by_size);
+        printf(", \"numbers\": %u", seen->last - seen->first + 1);
         printf(", \"mean_us\": %.1f, \"min_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
                "\"max_us\": %.1f, \"jitter_us\": %.1f, \"jitter_max_us\": %.1f",
                sum / n, (double)seen->delays[0], (double)seen->delays[n / 2],
