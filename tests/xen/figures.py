@@ -92,7 +92,9 @@ def loads(figures):
 
 
 def gnuplot(folder, name, labels, series):
-    """series: title -> [(x, y)]"""
+    """series: title -> [(x, y)]; nothing is drawn of nothing."""
+    if not series:
+        return
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     blocks, plots = [], []
     for number, (title, points) in enumerate(series.items()):
@@ -123,8 +125,7 @@ def plots(rows, folder):
         model[f"{SIDES[side]}: model"] = [(r["rate"], r["predicted_us"]) for r in mine if r["predicted_us"]]
         model[f"{SIDES[side]}: measured"] = [(r["rate"], r["measured_us"]) for r in mine if r["measured_us"]]
     model = {title: points for title, points in model.items() if points}
-    if model:
-        gnuplot(folder, "xen-model", ("Into a guest on emulated Xen: model and experiment", "us", True), model)
+    gnuplot(folder, "xen-model", ("Into a guest on emulated Xen: model and experiment", "us", True), model)
 
 
 def main():
