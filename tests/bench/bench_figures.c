@@ -20,7 +20,7 @@
 
 #define US 1e-6
 /* Of the plant's simulations, which are long. */
-#define PLANT_SCALE 0.1
+#define PLANT_SCALE 0.03
 
 struct figures {
     char folder[512]; /* for data */
