@@ -13,8 +13,8 @@
 #include "daemon/group.h"
 
 /* Guests at most on one agenda; of these, kept for those whose turn it is. */
-#define AGENDA_MAX 48u
-#define AGENDA_TURNS 8u
+#define AGENDA_MAX 28u
+#define AGENDA_TURNS 6u
 
 /*
  * `ret` has group->n entries. The forecasts of the group must be those of the

@@ -160,7 +160,7 @@ static void say_sizing(struct sentence *sentence, const struct track *track,
         say(sentence, "the largest size allowed keeps ");
         break;
     case SIZING_SILENT:
-        say(sentence, "silent: a first packet shall not wait");
+        say(sentence, "silent: a timeout that keeps the promise for whatever comes");
         return;
     case SIZING_FIXED:
         say_fixed(sentence, track);

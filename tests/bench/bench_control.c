@@ -245,13 +245,13 @@ static json_t *row_figures(const struct row *row)
 
 /* ---- time of a tick ---- */
 
-#define TICKS 30
+#define TICKS 15
 
 /* 256 guests whose rates wiggle: every tick has something to decide. */
 static int tick_times(struct table *table)
 {
     static struct scenario scenario;
-    char text[] = "title 256 guests\ninterval 100ms\n"
+    char text[] = "title 256 guests\n"
                   "guests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
                   "promise g delay=3ms scope=one-way\nassert kept g >= 0\n";
     char why[200];
@@ -295,6 +295,9 @@ static int tick_times(struct table *table)
     world_destroy(world);
     table->tick_median = quantile(times, TICKS, 0.5);
     table->tick_most = times[TICKS - 1];
+    if (!error)
+        printf("a tick for 256 guests: median %.2f ms, most %.2f ms\n", 1e3 * table->tick_median,
+               1e3 * table->tick_most);
     return error;
 }
 
@@ -354,8 +357,7 @@ static json_t *summary(const struct table *table)
     json_t *root = rule_figures(table, 0), *rivals = json_object();
     for (size_t r = 1; r < RULES; r++)
         json_object_set_new(rivals, rules[r]->name, rule_figures(table, r));
-    printf("scenarios %zu; a tick for 256 guests: median %.2f ms, most %.2f ms\n", table->n,
-           1e3 * table->tick_median, 1e3 * table->tick_most);
+    printf("scenarios: %zu\n", table->n);
     json_object_set_new(root, "alternatives", rivals);
     json_object_set_new(root, "scenarios", json_integer((json_int_t)table->n));
     json_object_set_new(root, "tick_256_ms", json_real(1e3 * table->tick_median));
