@@ -55,8 +55,8 @@ static int curve_solve(struct explain *explain)
     uint32_t last = 0;
     bool passed = false;
 
-    for (int i = 1; i <= EXPLAIN_CURVE; i++) {
-        double x = ceil(i * step);
+    for (int i = 0; i < EXPLAIN_CURVE; i++) {
+        double x = fmax(1, ceil(i * step));
         bool meets = !passed && x >= packets;
         struct explain_size *at = &explain->curve[explain->n_curve];
         int error = size_solve(explain, meets ? 1 : x / packets, at);

@@ -387,25 +387,27 @@ static void note_bound(struct writer *writer, const struct explain *explain)
         return;
     duration_format(load->promise.delay, promise);
     duration_format(larger->delay, delay);
+    uint32_t more = larger->size[lead].packets;
     if (!chosen->kept)
         writer_note(writer, "The promise of %s is not kept by it; no size gives less than %s.",
                     promise, duration_format(guest_of(explain)->least, margin));
-    else if (larger->size[lead].packets <= chosen->size[lead].packets)
+    else if (more <= chosen->size[lead].packets)
         writer_note(writer, "It is the largest size allowed (max-packets, max-bytes).");
     else if (larger->delay > load->promise.delay)
-        writer_note(writer, "A size larger by a quarter would make %s of the %s promised.", delay,
+        writer_note(writer, "With %u packets it would be %s of the %s promised.", more, delay,
                     promise);
     else if (isfinite(guest_of(explain)->margin) &&
              larger->delay > load->promise.delay - guest_of(explain)->margin)
-        writer_note(writer,
-                    "A size larger by a quarter would make %s of the %s promised, of which %s are "
-                    "kept in hand for what varies.",
-                    delay, promise, duration_format(guest_of(explain)->margin, margin));
+        writer_note(
+            writer,
+            "With %u packets it would be %s of the %s promised, of which %s are kept in hand "
+            "for what varies.",
+            more, delay, promise, duration_format(guest_of(explain)->margin, margin));
     else
         writer_note(writer,
-                    "There is room: a size larger by a quarter would make %s of the %s promised. "
-                    "Sizes grow when that has held for a while.",
-                    delay, promise);
+                    "There is room: with %u packets it would be %s of the %s promised. Sizes grow "
+                    "when that has held for a while.",
+                    more, delay, promise);
 }
 
 /* Two programs of different versions may have different models. */

@@ -8,6 +8,7 @@
 #include "ctl/model.h"
 #include "ctl/print.h"
 #include "model/method.h"
+#include "model/sim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -16,7 +17,7 @@ struct asked {
     const char *service, *method_text;
     double per_packet;
     unsigned long seed, containers;
-    bool json;
+    bool jitter, json;
 
     enum method method;
     struct query query;
@@ -39,6 +40,8 @@ static bool parse(int argc, char **argv, struct asked *asked, int *ret_exit)
         {"seed", OPTION_NUMBER, "N", "sim: of its random numbers", &asked->seed, 0, UINT32_MAX},
         {"containers", OPTION_NUMBER, "N", "sim: how many are measured", &asked->containers, 1000,
          1000000000},
+        {"jitter", OPTION_FLAG, NULL, "sim: every packet by itself, for its jitter", &asked->jitter,
+         0, 0},
         {"json", OPTION_FLAG, NULL, "print JSON", &asked->json, 0, 0},
     };
     const struct option_set set = {
@@ -58,6 +61,10 @@ static bool check(struct asked *asked)
 
     if (method_from_name(asked->method_text, &asked->method)) {
         ctl_error("--method: '%s' is none of fast, published, qbd, exact, sim", asked->method_text);
+        return false;
+    }
+    if (asked->jitter && asked->method != METHOD_SIM) {
+        ctl_error("--jitter: only --method sim looks at single packets");
         return false;
     }
     asked->stream = model_streams(&asked->streams);
@@ -116,8 +123,9 @@ static void write_tail(struct writer *writer, const struct query *query,
     }
 }
 
+/* `seen`: NULL without --jitter. */
 static void write_stream(struct writer *writer, const struct stream *stream,
-                         const struct stream_delay *delay)
+                         const struct stream_delay *delay, const struct sim_stream *seen)
 {
     writer_row(writer);
     writer_rate(writer, stream->rate);
@@ -130,9 +138,14 @@ static void write_stream(struct writer *writer, const struct stream *stream,
     writer_duration(writer, delay->delay_mean);
     writer_duration(writer, delay->delay_p50);
     writer_duration(writer, delay->delay_p99);
+    if (!seen)
+        return;
+    writer_duration(writer, seen->jitter_mean);
+    writer_duration(writer, seen->jitter_max);
 }
 
-static int write_answer(const struct asked *asked, const struct answer *answer)
+static int write_answer(const struct asked *asked, const struct answer *answer,
+                        const struct sim_stream *seen)
 {
     static const struct writer_column columns[] = {{"rate", "RATE"},
                                                    {"size", "SIZE"},
@@ -143,15 +156,19 @@ static int write_answer(const struct asked *asked, const struct answer *answer)
                                                    {"service_mean_s", "SERVICE"},
                                                    {"delay_mean_s", "DELAY"},
                                                    {"delay_p50_s", "P50"},
-                                                   {"delay_p99_s", "P99"}};
+                                                   {"delay_p99_s", "P99"},
+                                                   {"jitter_mean_s", "JITTER"},
+                                                   {"jitter_max_s", "MOST"}};
     struct writer *writer = print_start(asked->json, false);
 
     write_summary(writer, asked, answer);
     if (asked->query.n_tail || asked->json)
         write_tail(writer, &asked->query, answer);
-    writer_table(writer, "streams", NULL, NULL, columns, COUNT(columns));
+    writer_table(writer, "streams", NULL, NULL, columns,
+                 asked->jitter ? COUNT(columns) : COUNT(columns) - 2);
     for (size_t i = 0; i < asked->query.n_streams; i++)
-        write_stream(writer, &asked->query.streams[i], &answer->streams[i]);
+        write_stream(writer, &asked->query.streams[i], &answer->streams[i],
+                     asked->jitter ? &seen[i] : NULL);
     int status = print_end(writer);
     return status == CTL_OK && !answer->stable ? CTL_UNSTABLE : status;
 }
@@ -186,21 +203,34 @@ static int failed(const struct asked *asked, int error, uint64_t phases)
     return CTL_USAGE;
 }
 
-static int solve(const struct asked *asked)
+static int answer_find(const struct asked *asked, struct answer *answer, struct sim_stream *seen,
+                       uint64_t *phases)
 {
     const struct method_options options = {.seed = asked->seed, .containers = asked->containers};
+    const struct sim_options packets = {
+        .seed = asked->seed, .containers = asked->containers, .packets = true};
+    struct sim_report report = {.streams = seen};
+
+    if (asked->jitter)
+        return sim_run(&asked->query, &packets, answer, &report);
+    return method_solve(asked->method, &asked->query, &options, answer, phases);
+}
+
+static int solve(const struct asked *asked)
+{
     struct answer answer = {
         .streams = calloc(asked->query.n_streams, sizeof(*answer.streams)),
         .tail = calloc(asked->query.n_tail + 1, sizeof(*answer.tail)),
     };
+    struct sim_stream *seen = calloc(asked->query.n_streams, sizeof(*seen));
     uint64_t phases = 0;
-    int error = answer.streams && answer.tail
-                    ? method_solve(asked->method, &asked->query, &options, &answer, &phases)
-                    : -ENOMEM;
-    int status = error ? failed(asked, error, phases) : write_answer(asked, &answer);
+    int error = answer.streams && answer.tail && seen ? answer_find(asked, &answer, seen, &phases)
+                                                      : -ENOMEM;
+    int status = error ? failed(asked, error, phases) : write_answer(asked, &answer, seen);
 
     free(answer.streams);
     free(answer.tail);
+    free(seen);
     return status;
 }
 

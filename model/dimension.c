@@ -24,9 +24,9 @@
  * What a search may cost, in the units of search.h: counted and not timed, so that the same
  * question has the same answer everywhere.
  */
-#define BUDGET 400e3
+#define BUDGET 340e3
 #define BUDGET_WARM 100e3
-#define BUDGET_REPORT 450e3 /* and the least delays of those that keep no promise */
+#define BUDGET_REPORT 380e3 /* and the least delays of those that keep no promise */
 #define CALM_LOAD 0.6       /* utilisation from which there may be a second, better answer */
 
 /* One guest's sizes, and how they came about. */

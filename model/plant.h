@@ -92,6 +92,18 @@ double plant_setup(const struct end_costs *costs, const struct plant_events *eve
  */
 double plant_setup_after(const struct end_costs *costs, double arrivals, double busy, double delay);
 
+/* s from a container's publication until the one with its packets is published, forwarded. */
+double plant_away(const struct guest_load *guest, const struct lane *rx);
+
+/*
+ * By how much longer (or shorter) than others, s, a forwarded container waits
+ * for the worker: it is back soon after its packets' publication. `found`: the
+ * work that a Poisson arrival finds, s; `busy`: the worker's utilisation;
+ * `share`: of its work that is for this guest.
+ */
+double plant_returning(const struct end_costs *worker, const struct guest_load *guest,
+                       const struct guest_lanes *lanes, double found, double busy, double share);
+
 /* What guest i meets at the worker. */
 struct worker_view {
     double read;    /* s, a packet's wait until it is read begins, mean */
@@ -99,6 +111,7 @@ struct worker_view {
     double take;    /* s, a tx container's wait for the worker */
     double decay;   /* 1/s, of the tail of these waits */
     double setup;   /* s, mean wait for the worker's wake-up, on top of each */
+    double found;   /* s, the work that a Poisson arrival finds, mean */
     double busy;    /* utilisation of the worker */
     double events;  /* 1/s, what wakes it up */
     double share;   /* of its work that is for this guest */

@@ -5,8 +5,6 @@
 
 #include "model/percentile.h"
 
-#define RETURN_WEIGHT 0.85
-
 enum guest_class { GUEST_READ, GUEST_PUBLISH, GUEST_TAKE, GUEST_CLASSES };
 
 /* Waits for the guest's own thread, means. */
@@ -165,31 +163,6 @@ static void way_own(const struct end_costs *worker, const struct guest_load *gue
     way_finish(ret, &lane);
 }
 
-/*
- * A forwarded container is back at the worker soon after the worker published
- * what came in. Then the worker is at the others' interfaces, and what has come
- * to them meanwhile goes before: W = busy (V + publication) + W busy / 2, if it
- * came at once. How fast that is forgotten was seen in simulations.
- */
-static double returning(const struct end_costs *worker, const struct lane *rx,
-                        const struct worker_view *view, double away)
-{
-    double wait = view->read;
-    double found = wait + worker->publish + worker->publish_packet * rx->packets_met;
-    double more = view->busy * found / (1 - view->busy / 2) - wait;
-    if (!(wait > 0) || !(more > 0))
-        return 0;
-    return RETURN_WEIGHT * (1 - view->share) * more * exp(-away / wait);
-}
-
-/* From a container's publication until the one with its packets is published. */
-static double time_away(const struct guest_load *guest, const struct lane *rx)
-{
-    const struct end_costs *g = &guest->costs;
-    return g->wakeup + g->unload + g->publish +
-           rx->packets_met * (g->unload_packet + g->read + g->publish_packet);
-}
-
 /* Packets that the guest forwards, from having left their rx container. */
 static void way_forwarded(const struct end_costs *worker, const struct guest_load *guest,
                           const struct guest_lanes *lanes, const struct worker_view *view,
@@ -197,8 +170,9 @@ static void way_forwarded(const struct end_costs *worker, const struct guest_loa
 {
     const struct lane *lane = &lanes->lane[DIRECTION_TX], *rx = &lanes->lane[DIRECTION_RX];
     const struct forwarder *f = &lanes->replayed;
-    double away = time_away(guest, rx), soon = 1 - lane->timeout_share;
-    double wait = view->take + soon * returning(worker, rx, view, away);
+    double away = plant_away(guest, rx), soon = 1 - lane->timeout_share;
+    double wait = fmax(0, view->take + plant_returning(worker, guest, lanes, view->found,
+                                                       view->busy, view->share));
     double relative = plant_setup_after(worker, view->events, view->busy, away);
     double setup = view->setup * (1 + soon * (relative - 1));
     *ret = (struct way){.forwarded = f};

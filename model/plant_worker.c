@@ -138,6 +138,20 @@ static void take_turns(struct plant_worker *w)
         w->return_of_cut = others / own;
 }
 
+/* Over all work, the mean wait stays as it is: where some waits longer, all else waits less. */
+static void stand_behind(struct plant_worker *w)
+{
+    double found = w->weather.wait, busy = fmin(1, w->queue.utilisation), sum = 0;
+    for (size_t i = 0; i < w->n && busy > 0; i++) {
+        const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
+        if (w->lanes[i].forwarded > 0)
+            sum += take->rate * take->service / busy *
+                   plant_returning(w->costs, &w->guests[i], &w->lanes[i], found, busy,
+                                   fmin(1, guest_work(w, i) / busy));
+    }
+    w->behind = fmax(-found, fmin(0.7 * found, sum));
+}
+
 /* Relative to the mean wait, that of guest i, whose share of the work is given. */
 static double turn_of(const struct plant_worker *w, double share)
 {
@@ -161,6 +175,7 @@ void plant_worker_solve(struct plant_worker *w)
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
     w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
     take_turns(w);
+    stand_behind(w);
 }
 
 double plant_worker_wait(const struct plant_worker *w)
@@ -174,15 +189,16 @@ struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, dou
     struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
     view.decay = wait > 0 ? 1 / wait : INFINITY;
     view.busy = busy;
+    view.found = wait;
     view.events = w->events;
     view.share = busy > 0 ? fmin(1, guest_work(w, i) / busy) : 0;
     if (now > 0 && isfinite(now)) {
-        double turn = turn_of(w, view.share), scale = turn * wait / now;
+        double turn = turn_of(w, view.share) * (1 - w->behind / now), scale = turn * wait / now;
         view.read = turn * wait;
         view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
         view.take = scale * w->shares[PLANT_TAKE(i)].wait;
         /* of the exponential tail that has the wait's mean and second moment (Takacs) */
-        view.decay = fmin(w->queue.decay / scale, 1 / (view.read + w->spread));
+        view.decay = fmin(w->queue.decay * now / wait, 1 / (wait + w->spread));
     }
     return view;
 }

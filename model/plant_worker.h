@@ -20,6 +20,7 @@ struct plant_worker {
     double spread; /* s, of the services: E[S^3] / (3 E[S^2]) */
     double events; /* 1/s, that wake the worker up */
     double setup;  /* s, what the worker's sleeping adds to all waits */
+    double behind; /* s that all wait less, since returning containers wait longer */
     double cut;    /* s of others' backlog that a guest does not wait for, their turns being over */
     double return_of_cut; /* by how much of its own cut, relative, a guest waits longer */
     struct plant_weather weather;

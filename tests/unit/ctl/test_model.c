@@ -183,6 +183,19 @@ static void test_sim(void **state)
     assert_string_equal(one.out, other.out);
 }
 
+/* Packets of one container leave together, so that their delays differ by their gaps. */
+static void test_jitter(void **state)
+{
+    (void)state;
+    json_t *json = program_json(
+        folder, PROGRAM_WORDS("model", "wait", "--stream", "100k:16", "--service", "5us",
+                              "--method", "sim", "--containers", "20000", "--jitter", "--json"));
+    double mean = number(stream(json, 0), "jitter_mean_s");
+    assert_within(mean, 15e-6, 10e-6); /* about a gap, and now and then a whole filling */
+    assert_true(number(stream(json, 0), "jitter_max_s") > mean);
+    json_decref(json);
+}
+
 /* The published use case: at this service 160 packets at 800 thousand a second take 300 us. */
 static void test_use_case(void **state)
 {
@@ -369,9 +382,9 @@ static void test_curve_of_all(void **state)
 
     for (size_t m = 0; m < COUNT(methods); m++) {
         json_t *json =
-            program_json(folder, PROGRAM_WORDS("model", "curve", "--stream", "1k", "500",
-                                               "--delay", "4ms", "--service", "100us", "--over",
-                                               "size", "--method", methods[m], "--json"));
+            program_json(folder, PROGRAM_WORDS("model", "curve", "--stream", "1k", "500", "--delay",
+                                               "4ms", "--service", "100us", "--over", "size",
+                                               "--method", methods[m], "--json"));
         const json_t *points = json_object_get(json, "points"), *point;
         size_t index;
         json_array_foreach(points, index, point)
@@ -494,6 +507,7 @@ static void test_mistakes(void **state)
         {{"model", "capacity", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--present",
           "y"},
          "--present: 'y'"},
+        {{"model", "wait", "--stream", "1k:2", "--service", "1us", "--jitter"}, "--jitter"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--method",
           "x"},
          "--method"},
@@ -515,15 +529,15 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wait_json),     cmocka_unit_test(test_wait_people),
-        cmocka_unit_test(test_published),     cmocka_unit_test(test_published_tail),
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_sim),
-        cmocka_unit_test(test_use_case),      cmocka_unit_test(test_published_size),
-        cmocka_unit_test(test_size_boundary), cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_size_people),   cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_curve_of_all),  cmocka_unit_test(test_curve),
-        cmocka_unit_test(test_plot),          cmocka_unit_test(test_unstable),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_wait_json),      cmocka_unit_test(test_wait_people),
+        cmocka_unit_test(test_published),      cmocka_unit_test(test_published_tail),
+        cmocka_unit_test(test_exact),          cmocka_unit_test(test_sim),
+        cmocka_unit_test(test_jitter),         cmocka_unit_test(test_use_case),
+        cmocka_unit_test(test_published_size), cmocka_unit_test(test_size_boundary),
+        cmocka_unit_test(test_scope),          cmocka_unit_test(test_size_people),
+        cmocka_unit_test(test_capacity),       cmocka_unit_test(test_curve_of_all),
+        cmocka_unit_test(test_curve),          cmocka_unit_test(test_plot),
+        cmocka_unit_test(test_unstable),       cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

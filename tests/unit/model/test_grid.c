@@ -166,6 +166,109 @@ static void mixed_rates_have_all_answers(void **state)
     }
 }
 
+/* Small questions that every method takes, of random rates, sizes and service. */
+static size_t small_draw(struct random *random, double rho, struct stream *streams)
+{
+    static const double scvs[] = {0.25, 0.5, 1, 2.5};
+    size_t n = 1 + random_below(random, 2);
+    double scv = scvs[random_below(random, 4)], containers = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t size = 1 + (uint32_t)random_below(random, 4);
+        streams[i] =
+            (struct stream){pow(10, 3 * random_uniform(random)), size, INFINITY, 1, {1, scv, 0}};
+        containers += streams[i].rate / size;
+    }
+    for (size_t i = 0; i < n; i++)
+        streams[i].service.mean = rho / containers;
+    return n;
+}
+
+static double wait_by(enum method method, const struct stream *streams, size_t n)
+{
+    struct stream_delay delays[2];
+    struct answer answer = {.streams = delays};
+    struct query query = {streams, n, NULL, 0};
+    struct method_options options = {.max_phases = 1000};
+    assert_int_equal(method_solve(method, &query, &options, &answer, NULL), 0);
+    assert_true(answer.stable && isfinite(answer.wait.mean) && answer.wait.mean >= 0);
+    for (size_t i = 0; i < n; i++)
+        assert_true(isfinite(delays[i].delay_mean) && delays[i].delay_p50 <= delays[i].delay_p99);
+    return answer.wait.mean;
+}
+
+/* Longer services: longer waits, by every method. */
+static void every_method_rises_with_the_service_time(void **state)
+{
+    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_QBD, METHOD_EXACT};
+    struct random random;
+    (void)state;
+    random_init(&random, 3);
+    for (int i = 0; i < 12; i++) {
+        struct stream streams[2];
+        size_t n = small_draw(&random, 0.3, streams);
+        for (int m = 0; m < 4; m++) {
+            double before = 0;
+            for (int step = 1; step <= 3; step++) {
+                struct stream longer[2] = {streams[0], streams[1]};
+                for (size_t j = 0; j < n; j++)
+                    longer[j].service.mean *= step;
+                double wait = wait_by(methods[m], longer, n);
+                assert_true(wait > before);
+                before = wait;
+            }
+        }
+    }
+}
+
+/* The same container rates of evener gaps: shorter waits, by every method. */
+static void every_method_falls_with_the_order(void **state)
+{
+    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_QBD, METHOD_EXACT};
+    struct random random;
+    (void)state;
+    random_init(&random, 4);
+    for (int i = 0; i < 8; i++) {
+        struct stream streams[2];
+        size_t n = small_draw(&random, 0.5 + 0.45 * random_uniform(&random), streams);
+        for (int m = 0; m < 4; m++) {
+            double before = INFINITY;
+            for (uint32_t order = 1; order <= 4; order++) {
+                struct stream even[2] = {streams[0], streams[1]};
+                for (size_t j = 0; j < n; j++) {
+                    even[j].rate *= (double)order / even[j].size;
+                    even[j].size = order;
+                }
+                double wait = wait_by(methods[m], even, n);
+                assert_true(wait < before * (m == 0 ? 1.01 : 1));
+                before = wait;
+            }
+        }
+    }
+}
+
+/* Saturation and the largest sizes, by the methods that have no limit. */
+static void no_extreme_is_too_much(void **state)
+{
+    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED};
+    static const uint32_t sizes[] = {1, 160, 65535};
+    struct random random;
+    (void)state;
+    random_init(&random, 5);
+    for (int i = 0; i < 24; i++) {
+        uint32_t size = sizes[i % 3];
+        double scv = i % 4 ? 1 : 0.25, rates[2] = {pow(10, 7 * random_uniform(&random)), 1};
+        struct stream streams[2];
+        for (int j = 0; j < 2; j++)
+            streams[j] = (struct stream){
+                rates[j], size, INFINITY, 1 + (uint32_t)random_below(&random, 50), {1, scv, 0}};
+        double containers = (rates[0] * streams[0].count + rates[1] * streams[1].count) / size;
+        for (int j = 0; j < 2; j++)
+            streams[j].service.mean = (i % 2 ? 0.999999 : 0.7) / containers;
+        for (int m = 0; m < 2; m++)
+            (void)wait_by(methods[m], streams, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +277,9 @@ int main(void)
         cmocka_unit_test(rises_with_the_service_time),
         cmocka_unit_test(falls_with_the_order_of_the_gap),
         cmocka_unit_test(mixed_rates_have_all_answers),
+        cmocka_unit_test(every_method_rises_with_the_service_time),
+        cmocka_unit_test(every_method_falls_with_the_order),
+        cmocka_unit_test(no_extreme_is_too_much),
     };
     return cmocka_run_group_tests_name("grid", tests, NULL, NULL);
 }
