@@ -25,6 +25,7 @@ struct controller {
     struct worker_state workers[SEGMENT_WORKERS];
     struct guest_report *guest_reports; /* n_tracks */
     struct worker_report worker_reports[SEGMENT_WORKERS];
+    struct group group; /* of the worker whose turn it is */
 };
 
 int controller_create(struct controller **ret)
@@ -43,6 +44,7 @@ void controller_destroy(struct controller *controller)
         return;
     free(controller->tracks);
     free(controller->guest_reports);
+    group_free(&controller->group);
     free(controller);
 }
 
@@ -184,26 +186,27 @@ static int worker_tick(struct controller *controller, uint32_t worker,
                        const struct controller_input *input, struct worker_report *ret)
 {
     struct worker_state *state = &controller->workers[worker];
-    struct group group = {
-        .now = input->now, .interval = input->interval, .turn = controller->ticks};
-    int error = group_create(&group, controller->n_tracks);
+    struct group *group = &controller->group;
+    int error = group_begin(group, controller->n_tracks);
 
     if (error)
         return error;
+    group->now = input->now;
+    group->interval = input->interval;
+    group->turn = controller->ticks;
     for (size_t i = 0; i < controller->n_tracks; i++) {
         struct track *track = &controller->tracks[i];
         if (!track->stale && track->worker == worker)
-            group_add(&group, track, track->delta);
+            group_add(group, track, track->delta);
     }
-    costs_get(&state->costs, &group.costs);
-    error = group_tick(&group);
+    costs_get(&state->costs, &group->costs);
+    error = group_tick(group);
     *ret = (struct worker_report){.worker = worker,
-                                  .interfaces = (uint32_t)group.n,
+                                  .interfaces = (uint32_t)group->n,
                                   .utilisation = state->utilisation,
-                                  .costs = group.costs,
-                                  .forecast = group.forecast};
+                                  .costs = group->costs,
+                                  .forecast = group->forecast};
     costs_errors(&state->costs, &ret->errors);
-    group_free(&group);
     return error;
 }
 

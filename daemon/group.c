@@ -24,6 +24,32 @@
 /* A size that is not in force so many ticks after it was decided is being ignored. */
 #define IGNORED_TICKS 1.5
 
+static void steps_free(struct group_steps *steps)
+{
+    free(steps->doubted);
+    free(steps->targets);
+    free(steps->hastened);
+    free(steps->sizings);
+    free(steps->agenda);
+    free(steps->danger);
+    free(steps->before);
+}
+
+static int steps_make(struct group_steps *steps, size_t room)
+{
+    steps->doubted = calloc(room, sizeof(*steps->doubted));
+    steps->targets = calloc(room, sizeof(*steps->targets));
+    steps->hastened = calloc(room, sizeof(*steps->hastened));
+    steps->sizings = calloc(room, sizeof(*steps->sizings));
+    steps->agenda = calloc(room, sizeof(*steps->agenda));
+    steps->danger = calloc(room, sizeof(*steps->danger));
+    steps->before = calloc(room, sizeof(*steps->before));
+    return steps->doubted && steps->targets && steps->hastened && steps->sizings && steps->agenda &&
+                   steps->danger && steps->before
+               ? 0
+               : -ENOMEM;
+}
+
 void group_free(struct group *group)
 {
     free(group->tracks);
@@ -32,31 +58,52 @@ void group_free(struct group *group)
     free(group->sizings);
     free(group->sizes);
     free(group->forecasts);
+    steps_free(&group->steps);
+    dimension_room_destroy(group->model);
 }
 
-int group_create(struct group *group, size_t room)
+static int group_make(struct group *group, size_t room)
 {
-    size_t n = room + 1; /* an empty one is no failure */
+    *group = (struct group){.room = room};
+    group->tracks = calloc(room, sizeof(*group->tracks));
+    group->deltas = calloc(room, sizeof(*group->deltas));
+    group->loads = calloc(room, sizeof(*group->loads));
+    group->sizings = calloc(room, sizeof(*group->sizings));
+    group->sizes = calloc(room, sizeof(*group->sizes));
+    group->forecasts = calloc(room, sizeof(*group->forecasts));
+    group->model = dimension_room_create();
+    int error = steps_make(&group->steps, room);
+    return group->tracks && group->deltas && group->loads && group->sizings && group->sizes &&
+                   group->forecasts && group->model
+               ? error
+               : -ENOMEM;
+}
 
+int group_begin(struct group *group, size_t room)
+{
+    if (group->room == 0 || room > group->room) {
+        group_free(group);
+        if (group_make(group, room + 1)) { /* an empty one is no failure */
+            group_free(group);
+            *group = (struct group){0};
+            return -ENOMEM;
+        }
+    }
     group->n = 0;
-    group->room = room;
-    group->tracks = calloc(n, sizeof(*group->tracks));
-    group->deltas = calloc(n, sizeof(*group->deltas));
-    group->loads = calloc(n, sizeof(*group->loads));
-    group->sizings = calloc(n, sizeof(*group->sizings));
-    group->sizes = calloc(n, sizeof(*group->sizes));
-    group->forecasts = calloc(n, sizeof(*group->forecasts));
-    if (group->tracks && group->deltas && group->loads && group->sizings && group->sizes &&
-        group->forecasts)
-        return 0;
-    group_free(group);
-    return -ENOMEM;
+    group->forecast = (struct worker_forecast){0};
+    return 0;
 }
 
 void group_add(struct group *group, struct track *track, const struct segment_interface *delta)
 {
-    group->tracks[group->n] = track;
-    group->deltas[group->n++] = delta;
+    size_t i = group->n++;
+
+    group->tracks[i] = track;
+    group->deltas[i] = delta;
+    memset(&group->loads[i], 0, sizeof(group->loads[i]));
+    memset(&group->sizings[i], 0, sizeof(group->sizings[i]));
+    memset(&group->sizes[i], 0, sizeof(group->sizes[i]));
+    memset(&group->forecasts[i], 0, sizeof(group->forecasts[i]));
 }
 
 double group_hold(const struct group *group)
@@ -76,9 +123,9 @@ void group_round(struct lane_size *size)
 
 int group_forecast(struct group *group)
 {
-    return plant_forecast(&group->costs, group->loads,
-                          (const struct lane_size(*)[DIRECTION_COUNT])group->sizes, group->n,
-                          group->forecasts, &group->forecast);
+    return plant_forecast_in(group->model, &group->costs, group->loads,
+                             (const struct lane_size(*)[DIRECTION_COUNT])group->sizes, group->n,
+                             group->forecasts, &group->forecast);
 }
 
 /* ---- the tick that ended ---- */
@@ -116,8 +163,8 @@ static bool weigh(struct track *track, const struct segment_interface *delta, do
  */
 static int group_weigh_forwards(struct group *group)
 {
-    double *doubted = calloc(group->n + 1, sizeof(*doubted));
-    int error = doubted ? group_load(group, true) : -ENOMEM;
+    double *doubted = group->steps.doubted;
+    int error = group_load(group, true);
     bool changed = false;
 
     for (size_t i = 0; i < group->n && !error; i++)
@@ -129,7 +176,6 @@ static int group_weigh_forwards(struct group *group)
                          group->forecasts[i].mean[DIRECTION_TX].fill, doubted[i]);
     if (!error && changed)
         error = group_load(group, false);
-    free(doubted);
     return error;
 }
 
@@ -203,22 +249,19 @@ static void sizings_take(struct group *group, const struct guest_load *targets, 
 
 static int group_size(struct group *group)
 {
-    struct guest_load *targets = calloc(group->n + 1, sizeof(*targets));
-    bool *agenda = calloc(group->n + 1, sizeof(*agenda));
-    int error = targets && agenda ? 0 : -ENOMEM;
+    struct guest_load *targets = group->steps.targets;
+    bool *agenda = group->steps.agenda;
 
-    if (!error) {
-        targets_fill(group, targets);
-        agenda_make(group, targets, agenda);
-        for (size_t i = 0; i < group->n; i++)
-            if (!agenda[i])
-                keep(group, i, &targets[i]);
-        error = haste_dimension(group, targets);
-    }
+    memset(targets, 0, group->n * sizeof(*targets));
+    memset(agenda, 0, group->n * sizeof(*agenda));
+    targets_fill(group, targets);
+    agenda_make(group, targets, agenda);
+    for (size_t i = 0; i < group->n; i++)
+        if (!agenda[i])
+            keep(group, i, &targets[i]);
+    int error = haste_dimension(group, targets);
     if (!error)
         sizings_take(group, targets, agenda);
-    free(targets);
-    free(agenda);
     return error;
 }
 

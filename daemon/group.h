@@ -10,12 +10,22 @@
 
 #include "daemon/track.h"
 
+/* What single steps of a tick put down, each for itself. */
+struct group_steps {
+    double *doubted;                             /* group_run: fill waits, were the belief wrong */
+    struct guest_load *targets, *hastened;       /* loads with what the model is to keep */
+    struct sizing *sizings;                      /* haste: an attempt */
+    bool *agenda;                                /* who is on it */
+    bool *danger;                                /* moves: who was in danger ... */
+    struct lane_size (*before)[DIRECTION_COUNT]; /* ... and with which sizes */
+};
+
 struct group {
     struct end_costs costs; /* the worker's */
     double now, interval;   /* s */
     size_t turn;            /* counts ticks: whose turn it is to be looked at again */
 
-    size_t n, room;
+    size_t n, room;                             /* guests, and how many have room */
     struct track **tracks;                      /* borrowed */
     const struct segment_interface **deltas;    /* borrowed: the tick that ended */
     struct guest_load *loads;                   /* with the promises as the operator gave them */
@@ -23,10 +33,17 @@ struct group {
     struct lane_size (*sizes)[DIRECTION_COUNT]; /* what is decided */
     struct guest_forecast *forecasts;           /* for the sizes decided */
     struct worker_forecast forecast;
+
+    struct dimension_room *model;
+    struct group_steps steps;
 };
 
-/* Room for so many guests. `group`'s scalars are the caller's to set. 0 or -ENOMEM. */
-int group_create(struct group *group, size_t room);
+/*
+ * Empties it, with room for so many guests: one that is all zero, or was used
+ * before. A tick with no more guests than any before allocates nothing.
+ * `group`'s scalars are the caller's to set. 0 or -ENOMEM.
+ */
+int group_begin(struct group *group, size_t room);
 void group_free(struct group *group);
 void group_add(struct group *group, struct track *track, const struct segment_interface *delta);
 

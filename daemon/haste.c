@@ -63,8 +63,8 @@ static int attempt(struct haste *haste, double factor, bool *ret)
         if (is_hasty(group->tracks[i]))
             promise->delay = factor * fmin(promise->delay, haste->targets[i].limits.timeout_max);
     }
-    int error = dimension_worker(&group->costs, haste->hastened, group->n, haste->sizings,
-                                 &haste->forecast);
+    int error = dimension_worker_in(group->model, &group->costs, haste->hastened, group->n,
+                                    haste->sizings, &haste->forecast);
     *ret = !error && haste->forecast.stable && haste->forecast.utilisation <= haste->bound;
     if (*ret)
         take(haste, factor);
@@ -118,19 +118,20 @@ static int search(struct haste *haste)
 
 int haste_dimension(struct group *group, struct guest_load *targets)
 {
-    struct haste haste = {.group = group, .targets = targets, .bound = bound_of(group)};
+    struct haste haste = {.group = group,
+                          .targets = targets,
+                          .bound = bound_of(group),
+                          .hastened = group->steps.hastened,
+                          .sizings = group->steps.sizings};
 
     if (isinf(haste.bound))
-        return dimension_worker(&group->costs, targets, group->n, group->sizings, &group->forecast);
-    haste.hastened = calloc(group->n, sizeof(*haste.hastened));
-    haste.sizings = calloc(group->n, sizeof(*haste.sizings));
-    int error = haste.hastened && haste.sizings ? search(&haste) : -ENOMEM;
+        return dimension_worker_in(group->model, &group->costs, targets, group->n, group->sizings,
+                                   &group->forecast);
+    int error = search(&haste);
     for (size_t i = 0; i < group->n && !error; i++)
         if (is_hasty(group->tracks[i]))
             targets[i].promise.delay =
                 group->tracks[i]->haste *
                 fmin(targets[i].promise.delay, targets[i].limits.timeout_max);
-    free(haste.hastened);
-    free(haste.sizings);
     return error;
 }

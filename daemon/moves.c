@@ -160,15 +160,15 @@ static bool roomy_do(struct group *group)
 /* Slowly where there is room; taken back where the mixture would endanger somebody. */
 static int move_roomy(struct group *group)
 {
-    struct lane_size(*before)[DIRECTION_COUNT] = calloc(group->n, sizeof(*before));
-    bool *danger = calloc(group->n, sizeof(*danger)), endangers = false;
-    int error = before && danger ? 0 : -ENOMEM;
+    struct lane_size(*before)[DIRECTION_COUNT] = group->steps.before;
+    bool *danger = group->steps.danger, endangers = false;
+    int error = 0;
 
-    for (size_t i = 0; i < group->n && !error; i++) {
+    for (size_t i = 0; i < group->n; i++) {
         memcpy(before[i], group->sizes[i], sizeof(before[i]));
         danger[i] = moves_in_danger(group, i);
     }
-    if (!error && roomy_do(group)) {
+    if (roomy_do(group)) {
         error = group_forecast(group);
         for (size_t i = 0; i < group->n && !error; i++)
             endangers |= moves_in_danger(group, i) && !danger[i];
@@ -177,8 +177,6 @@ static int move_roomy(struct group *group)
         roomy_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before);
         error = group_forecast(group);
     }
-    free(before);
-    free(danger);
     return error;
 }
 

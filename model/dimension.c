@@ -501,6 +501,14 @@ void dimension_room_destroy(struct dimension_room *room)
     }
 }
 
+int plant_forecast_in(struct dimension_room *room, const struct end_costs *costs,
+                      const struct guest_load *guests,
+                      const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                      struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+{
+    return plant_worker_predict(&room->worker, costs, guests, sizes, n, ret_guests, ret_worker);
+}
+
 static int room_begin(struct dimension_room *room, const struct end_costs *costs,
                       const struct guest_load *guests, size_t n, struct joint *ret)
 {

@@ -123,12 +123,16 @@ int dimension_worker(const struct end_costs *worker, const struct guest_load *gu
                      struct sizing *sizings, struct worker_forecast *ret_worker);
 
 /*
- * The same in a room that is kept from one call to the next: nothing is
- * allocated while there are no more guests than before.
+ * Both in a room that is kept from one call to the next: nothing is allocated
+ * while there are no more guests than before.
  */
 struct dimension_room;
 struct dimension_room *dimension_room_create(void); /* NULL: no memory */
 void dimension_room_destroy(struct dimension_room *room);
+int plant_forecast_in(struct dimension_room *room, const struct end_costs *worker,
+                      const struct guest_load *guests,
+                      const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                      struct guest_forecast *ret_guests, struct worker_forecast *ret_worker);
 int dimension_worker_in(struct dimension_room *room, const struct end_costs *worker,
                         const struct guest_load *guests, size_t n, struct sizing *sizings,
                         struct worker_forecast *ret_worker);

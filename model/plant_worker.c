@@ -211,30 +211,40 @@ void plant_worker_forecast(const struct plant_worker *w, struct worker_forecast 
             w->lanes[i].lane[DIRECTION_RX].containers + w->lanes[i].lane[DIRECTION_TX].containers;
 }
 
-int plant_forecast(const struct end_costs *costs, const struct guest_load *guests,
-                   const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
-                   struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+int plant_worker_predict(struct plant_worker *w, const struct end_costs *costs,
+                         const struct guest_load *guests,
+                         const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                         struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
 {
-    struct plant_worker worker;
     int r = plant_check(costs, guests, n);
     for (size_t i = 0; r == 0 && i < n; i++)
         for (enum direction d = 0; r == 0 && d < DIRECTION_COUNT; d++)
             r = plant_check_size(&sizes[i][d]);
     if (r == 0)
-        r = plant_worker_init(costs, guests, n, &worker);
+        r = plant_worker_begin(w, costs, guests, n);
     if (r < 0)
         return r;
     /* Once more with the waits that came out: they move closings and what is forwarded. */
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n; i++)
-            plant_worker_size(&worker, i, sizes[i]);
-        plant_worker_solve(&worker);
+            plant_worker_size(w, i, sizes[i]);
+        plant_worker_solve(w);
     }
     for (size_t i = 0; i < n; i++) {
-        struct worker_view view = plant_worker_view(&worker, i, plant_worker_wait(&worker));
-        plant_guest(costs, &guests[i], &worker.lanes[i], &view, PLANT_ALL, &ret_guests[i]);
+        struct worker_view view = plant_worker_view(w, i, plant_worker_wait(w));
+        plant_guest(costs, &guests[i], &w->lanes[i], &view, PLANT_ALL, &ret_guests[i]);
     }
-    plant_worker_forecast(&worker, ret_worker);
-    plant_worker_free(&worker);
+    plant_worker_forecast(w, ret_worker);
     return 0;
+}
+
+int plant_forecast(const struct end_costs *costs, const struct guest_load *guests,
+                   const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                   struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+{
+    struct plant_worker worker = {0};
+    int r = plant_worker_predict(&worker, costs, guests, sizes, n, ret_guests, ret_worker);
+
+    plant_worker_free(&worker);
+    return r;
 }

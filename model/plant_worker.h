@@ -55,4 +55,10 @@ double plant_worker_wait(const struct plant_worker *worker);
 
 void plant_worker_forecast(const struct plant_worker *worker, struct worker_forecast *ret);
 
+/* plant_forecast() in a worker that is kept, as plant_worker_begin() takes it. */
+int plant_worker_predict(struct plant_worker *worker, const struct end_costs *costs,
+                         const struct guest_load *guests,
+                         const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                         struct guest_forecast *ret_guests, struct worker_forecast *ret_worker);
+
 #endif

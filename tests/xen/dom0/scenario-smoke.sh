@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One PV and one PVH guest: packets, sizes, ends that die and ends that stop. Part of ./run test.
+# One PV and one PVH guest: packets, sizes, ends that die and ends that stop.
 guests="pv pvh"
 guest_config pv pv 10.83.0.2
 guest_config pvh pvh 10.83.0.3
