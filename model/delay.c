@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "model/falling.h"
 #include "model/poisson.h"
 
 /* Gauss-Legendre, 12 points, the positive half (Abramowitz and Stegun, table 25.4). */
@@ -90,36 +91,37 @@ double delay_probability(const struct closing_law *fill, delay_tail *tail, const
     return fmin(1, sum + convolve(&s, end));
 }
 
+struct convolved {
+    const struct closing_law *fill;
+    delay_tail *tail;
+    const void *context;
+};
+
+static double convolved_tail(const void *context, double x)
+{
+    const struct convolved *c = context;
+    return delay_probability(c->fill, c->tail, c->context, x);
+}
+
 double delay_quantile(const struct closing_law *fill, delay_tail *tail, const void *context,
                       double p, double typical)
 {
-    double beyond = 1 - p, low = 0, high = typical;
-    if (delay_probability(fill, tail, context, 0) <= beyond)
+    struct convolved convolved = {fill, tail, context};
+    struct falling f = {.beyond = 1 - p,
+                        .high = typical,
+                        .at_low = 1,
+                        .edge = 0.98,
+                        .precision = 1e-9,
+                        .trials = 80};
+    if (convolved_tail(&convolved, 0) <= f.beyond)
         return 0;
-    double at_low = 1, at_high;
     for (int i = 0; i < 200; i++) {
-        at_high = log(fmax(delay_probability(fill, tail, context, high), 1e-300) / beyond);
-        if (!(at_high > 0))
+        f.at_high = log(fmax(convolved_tail(&convolved, f.high), 1e-300) / f.beyond);
+        if (!(f.at_high > 0))
             break;
-        low = high;
-        at_low = at_high;
-        high *= 1.6;
+        f.low = f.high;
+        f.at_low = f.at_high;
+        f.high *= 1.6;
     }
-    /* The tail is about exponential where it ends: along the line through the logarithms (Illinois
-     * rule), now and then in the middle. */
-    for (int i = 0; i < 80 && high - low > 1e-9 * high; i++) {
-        double part = i % 4 == 3 ? 0.5 : fmin(0.98, fmax(0.02, at_low / (at_low - at_high)));
-        double x = low + part * (high - low);
-        double at = log(fmax(delay_probability(fill, tail, context, x), 1e-300) / beyond);
-        if (at > 0) {
-            low = x;
-            at_low = at;
-            at_high /= 2;
-        } else {
-            high = x;
-            at_high = fmin(at, -1e-300);
-            at_low /= 2;
-        }
-    }
-    return high;
+    return falling_find(f, convolved_tail, &convolved);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/falling.h"
+
 void tail_zero(struct tail *tail)
 {
     tail->n = 0;
@@ -163,24 +165,29 @@ double tail_sum_probability(const struct tail *t, const double *values, size_t n
     return (sum + (double)(n - i)) / (double)n;
 }
 
+struct sum {
+    const struct tail *tail;
+    const double *values;
+    size_t n;
+};
+
+static double sum_tail(const void *context, double x)
+{
+    const struct sum *sum = context;
+    return tail_sum_probability(sum->tail, sum->values, sum->n, x);
+}
+
 double tail_sum_quantile(const struct tail *t, const double *values, size_t n, double beyond)
 {
-    double low = values[0], high = values[n - 1] + tail_quantile(t, beyond);
-    double at_low = log(1 / beyond), at_high = -at_low;
-    /* The tail is about exponential: along the line through the logarithms (Illinois rule). */
-    for (int i = 0; i < 60 && high - low > 1e-7 * high; i++) {
-        double part = i % 4 == 3 ? 0.5 : fmin(0.95, fmax(0.05, at_low / (at_low - at_high)));
-        double x = low + part * (high - low);
-        double at = log(fmax(tail_sum_probability(t, values, n, x), 1e-300) / beyond);
-        if (at > 0) {
-            low = x;
-            at_low = at;
-            at_high /= 2;
-        } else {
-            high = x;
-            at_high = fmin(at, -1e-300);
-            at_low /= 2;
-        }
-    }
-    return high;
+    struct sum sum = {t, values, n};
+    double at_low = log(1 / beyond);
+    struct falling f = {.beyond = beyond,
+                        .low = values[0],
+                        .high = values[n - 1] + tail_quantile(t, beyond),
+                        .at_low = at_low,
+                        .at_high = -at_low,
+                        .edge = 0.95,
+                        .precision = 1e-7,
+                        .trials = 60};
+    return falling_find(f, sum_tail, &sum);
 }
