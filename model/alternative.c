@@ -41,7 +41,7 @@ int alternative_size(const struct end_costs *costs, const struct guest_load *gue
                      const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n, size_t guest,
                      double factor, struct lane_size ret[DIRECTION_COUNT])
 {
-    struct plant_worker worker;
+    struct plant_worker worker = {0};
     struct search search;
     int error = plant_check(costs, guests, n);
 
@@ -51,7 +51,7 @@ int alternative_size(const struct end_costs *costs, const struct guest_load *gue
     if (!error && (guest >= n || !(factor > 0)))
         error = -EINVAL;
     if (!error)
-        error = plant_worker_init(costs, guests, n, &worker);
+        error = plant_worker_begin(&worker, costs, guests, n);
     if (error)
         return error;
     for (size_t i = 0; i < n; i++)

@@ -47,16 +47,6 @@ int plant_worker_begin(struct plant_worker *w, const struct end_costs *costs,
     return 0;
 }
 
-int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
-                      struct plant_worker *ret)
-{
-    struct plant_worker w = {0};
-    int r = plant_worker_begin(&w, costs, guests, n);
-    if (r == 0)
-        *ret = w;
-    return r;
-}
-
 void plant_worker_free(struct plant_worker *w)
 {
     free(w->lanes);

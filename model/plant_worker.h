@@ -26,16 +26,16 @@ struct plant_worker {
     struct plant_weather weather;
 };
 
-/* The arguments have been checked. 0 or -ENOMEM. */
-int plant_worker_init(const struct end_costs *costs, const struct guest_load *guests, size_t n,
-                      struct plant_worker *ret);
-/* The same for one that was made before, or is all zero: allocates only for more guests than then.
- * On failure it is as it was. */
+/*
+ * Begins anew with one that is all zero, or was used before: allocates only for
+ * more guests than then. The arguments have been checked. 0 or -ENOMEM: it is
+ * as it was.
+ */
 int plant_worker_begin(struct plant_worker *worker, const struct end_costs *costs,
                        const struct guest_load *guests, size_t n);
 void plant_worker_free(struct plant_worker *worker);
 
-/* As just after plant_worker_init(). */
+/* As just after plant_worker_begin(). */
 void plant_worker_forget(struct plant_worker *worker);
 
 /* Sizes of guest i, or its lanes as they are known already; then solve. */
