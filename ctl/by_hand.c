@@ -90,9 +90,14 @@ static int ask(const struct request *request, const char *what)
     return status;
 }
 
-static bool is_direction(const char *word)
+/* `word`: NULL where both directions are meant. False: it is none, which has been said. */
+static bool direction_take(struct request *request, const char *what, const char *word)
 {
-    return word && (!strcmp(word, "rx") || !strcmp(word, "tx"));
+    request->direction = word;
+    if (!word || !strcmp(word, "rx") || !strcmp(word, "tx"))
+        return true;
+    ctl_error("%s: '%s' is neither rx nor tx", what, word);
+    return false;
 }
 
 int ctl_set(int argc, char **argv)
@@ -122,11 +127,8 @@ int ctl_set(int argc, char **argv)
         return status;
     const char *size = operands[2] ? operands[2] : operands[1];
     request.vm = operands[0];
-    request.direction = operands[2] ? operands[1] : NULL;
-    if (request.direction && !is_direction(request.direction)) {
-        ctl_error("set: '%s' is neither rx nor tx", request.direction);
+    if (!direction_take(&request, "set", operands[2] ? operands[1] : NULL))
         return CTL_USAGE;
-    }
     if (keys_number(size, 1, KEYS_PACKETS_MAX, &request.packets)) {
         ctl_error("set: '%s' is not a number of packets from 1 to %lu", size, KEYS_PACKETS_MAX);
         return CTL_USAGE;
@@ -158,10 +160,7 @@ int ctl_unset(int argc, char **argv)
     if (!options_parse(&set, argc, argv, operands, &status))
         return status;
     request.vm = operands[0];
-    request.direction = operands[1];
-    if (request.direction && !is_direction(request.direction)) {
-        ctl_error("unset: '%s' is neither rx nor tx", request.direction);
+    if (!direction_take(&request, "unset", operands[1]))
         return CTL_USAGE;
-    }
     return ask(&request, "unset");
 }
