@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/device.h"
 #include "common/duration.h"
 #include "ctl/ctl.h"
-#include "common/device.h"
 #include "ctl/options.h"
 #include "ctl/print.h"
 

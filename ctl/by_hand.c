@@ -12,7 +12,6 @@
 #include "ctl/places.h"
 #include "ctl/print.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ALL_HANDLES 256ul
 #define MICRO 1e-6
 

@@ -22,7 +22,6 @@
 #include "ctl/text.h"
 #include "model/admission.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VERSION 2   /* of the schema: the first one with the model's inputs */
 #define MOST 256u   /* newcomers that are asked about */
 #define MANY 32u    /* VMs: of more, each is asked about once */

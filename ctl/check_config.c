@@ -29,8 +29,6 @@ static const struct writer_column policy_columns[] = {
     {"max_bytes", "MAX BYTES"},
     {"fixed", "FIXED"},
 };
-#define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
-
 struct complaints {
     struct writer *writer;
     bool json;
@@ -93,7 +91,7 @@ static void policy_print(struct writer *writer, const char *vm, const struct con
 /* "" is no guest's name: its policy is what [default] says. */
 static void policies_print(struct writer *writer, const struct config *config)
 {
-    writer_table(writer, "policies", NULL, NULL, policy_columns, COLUMNS(policy_columns));
+    writer_table(writer, "policies", NULL, NULL, policy_columns, COUNT(policy_columns));
     policy_print(writer, "(all others)", config_policy(config, ""));
     for (size_t i = 0; config_vm(config, i); i++)
         policy_print(writer, config_vm(config, i), config_policy(config, config_vm(config, i)));
@@ -105,8 +103,7 @@ static int check(const char *path, bool json)
     struct config *config = NULL;
 
     if (json)
-        writer_table(complaints.writer, "errors", NULL, NULL, error_columns,
-                     COLUMNS(error_columns));
+        writer_table(complaints.writer, "errors", NULL, NULL, error_columns, COUNT(error_columns));
     int error = config_load(path, complain, &complaints, &config);
     if (!error) {
         policies_print(complaints.writer, config);
@@ -129,7 +126,7 @@ int ctl_check_config(int argc, char **argv)
         .summary = "Checks a configuration file of xenaggd (" PLACES_CONFIG ") and shows what it "
                    "says.\nErrors: FILE:LINE and why, exit status 2.",
         .operands_max = 1,
-        .count = COLUMNS(specs),
+        .count = COUNT(specs),
         .specs = specs};
     const char *operands[OPTIONS_OPERANDS];
     int status;

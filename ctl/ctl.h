@@ -19,6 +19,9 @@ enum ctl_exit {
 /* "xenaggctl: ..." on standard error. Whatever strings it is given, one line, harmless. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Entries of an array, such as the columns of a table or the options of a command. */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 int ctl_attach(int argc, char **argv);
 int ctl_capacity(int argc, char **argv);
 int ctl_check_config(int argc, char **argv);

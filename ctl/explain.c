@@ -20,7 +20,6 @@
 #include "ctl/places.h"
 #include "ctl/print.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VERSION 2 /* of the schema: the first one with the model's inputs */
 #define ANY_HANDLE 256ul
 

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "common/duration.h"
+#include "ctl/ctl.h"
 #include "ctl/database.h"
 #include "ctl/explain.h"
 #include "ctl/promise.h"
 
 #define US 1e-6
 #define NS 1e-9
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* What is asked again may differ by the rounding of the database, and no more. */
 #define AGREES 1e-6
 #define DECISIONS 5

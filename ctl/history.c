@@ -19,7 +19,6 @@
 #include "ctl/print.h"
 #include "ctl/promise.h"
 
-#define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
 #define MICRO 1e-6
 
 /* The course is shown in about as many steps, and decisions to people at most. */
@@ -178,13 +177,13 @@ enum { PART_SUMMARY, PART_COURSE, PART_DECISIONS, PART_EVENTS, PARTS };
 
 static const struct part parts[PARTS] = {
     [PART_SUMMARY] = {"summary", "Promises", "No VM had an interface of xenagg.", summary_sql,
-                      "tccpcsnuusc", summary_columns, COLUMNS(summary_columns)},
+                      "tccpcsnuusc", summary_columns, COUNT(summary_columns)},
     [PART_COURSE] = {"course", "Course", "Nothing was measured.", course_sql, "Ttccrrnnuucs",
-                     course_columns, COLUMNS(course_columns)},
+                     course_columns, COUNT(course_columns)},
     [PART_DECISIONS] = {"decisions", "Decisions", "Nothing was decided.", decision_sql,
-                        "Ttcctttccutccurrut", decision_columns, COLUMNS(decision_columns)},
+                        "Ttcctttccutccurrut", decision_columns, COUNT(decision_columns)},
     [PART_EVENTS] = {"events", "Events", NULL, event_sql, "Ttt", event_columns,
-                     COLUMNS(event_columns)},
+                     COUNT(event_columns)},
 };
 
 struct history_request {
@@ -346,10 +345,10 @@ static double step_choose(double seconds)
     static const double round[] = {1,   2,   5,    10,   15,   30,    60,    120,
                                    300, 600, 1800, 3600, 7200, 21600, 86400, 604800};
 
-    for (size_t i = 0; i + 1 < COLUMNS(round); i++)
+    for (size_t i = 0; i + 1 < COUNT(round); i++)
         if (seconds / round[i] <= COURSE_STEPS)
             return round[i];
-    return round[COLUMNS(round) - 1];
+    return round[COUNT(round) - 1];
 }
 
 static int parts_write(struct writer *writer, sqlite3 *db, const struct span *span)
@@ -421,7 +420,7 @@ int ctl_history(int argc, char **argv)
     const struct option_set set = {
         .command = "history",
         .summary = "Shows what xenaggd predicted, measured and decided, and why.",
-        .count = COLUMNS(specs),
+        .count = COUNT(specs),
         .specs = specs};
     const char *operands[OPTIONS_OPERANDS];
     int status;

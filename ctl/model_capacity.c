@@ -9,8 +9,6 @@
 #include "ctl/model.h"
 #include "ctl/print.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 struct asked {
     struct model_question question;
     struct option_list stream, present;

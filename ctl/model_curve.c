@@ -12,7 +12,6 @@
 #include "ctl/text.h"
 #include "model/method.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define POINTS 80
 #define SIMULATED 100000 /* containers at each */
 

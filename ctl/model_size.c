@@ -8,8 +8,6 @@
 #include "ctl/model.h"
 #include "ctl/print.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 static bool parse(int argc, char **argv, struct model_question *question,
                   struct option_list *streams, int *ret_exit)
 {

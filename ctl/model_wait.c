@@ -10,8 +10,6 @@
 #include "model/method.h"
 #include "model/sim.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 struct asked {
     struct option_list streams, at;
     const char *service, *method_text;

@@ -19,8 +19,6 @@
 #include "ctl/text.h"
 
 #define MICRO 1e-6
-#define COLUMNS(array) (sizeof(array) / sizeof(array[0]))
-
 static const struct writer_column daemon_columns[] = {
     {"version", "XENAGGD"},
     {"pid", "PROCESS"},
@@ -119,7 +117,7 @@ static void daemon_write(struct writer *writer, const json_t *answer)
     double up = (double)time(NULL) - client_number(daemon, "started");
     char text[TEXT_NUMBER];
 
-    writer_line(writer, "daemon", daemon_columns, COLUMNS(daemon_columns));
+    writer_line(writer, "daemon", daemon_columns, COUNT(daemon_columns));
     writer_row(writer);
     text_write(writer, answer, "version");
     count_write(writer, daemon, "pid");
@@ -154,7 +152,7 @@ static void workers_write(struct writer *writer, const json_t *workers)
     size_t i;
 
     writer_table(writer, "workers", NULL, "No worker of a backend is measured.", worker_columns,
-                 COLUMNS(worker_columns));
+                 COUNT(worker_columns));
     json_array_foreach(workers, i, worker)
     {
         const json_t *stable = json_object_get(worker, "stable");
@@ -241,7 +239,7 @@ static double dropped_sum(const json_t *lane)
     const json_t *dropped = json_object_get(lane, "dropped");
     double sum = 0;
 
-    for (size_t i = 0; i < COLUMNS(reasons); i++)
+    for (size_t i = 0; i < COUNT(reasons); i++)
         sum += client_number(dropped, reasons[i]);
     return sum;
 }
@@ -278,9 +276,9 @@ static void interfaces_write(struct writer *writer, const json_t *interfaces)
 
     writer_table(writer, "interfaces", NULL,
                  "No VM has an interface of xenagg; 'xenaggctl attach' gives it one.",
-                 interface_columns, COLUMNS(interface_columns));
+                 interface_columns, COUNT(interface_columns));
     json_array_foreach(interfaces, i, interface) interface_write(writer, interface);
-    writer_table(writer, "directions", NULL, NULL, direction_columns, COLUMNS(direction_columns));
+    writer_table(writer, "directions", NULL, NULL, direction_columns, COUNT(direction_columns));
     json_array_foreach(interfaces, i, interface)
     {
         direction_write(writer, interface, "rx");
@@ -408,7 +406,7 @@ int ctl_status(int argc, char **argv)
         .operands = "[VM]",
         .summary = "Shows what each VM is promised and gets: rates, sizes, delays.",
         .operands_max = 1,
-        .count = COLUMNS(specs),
+        .count = COUNT(specs),
         .specs = specs};
     const char *operands[OPTIONS_OPERANDS];
     int status;
