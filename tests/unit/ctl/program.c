@@ -84,3 +84,14 @@ void folder_remove(char *folder)
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(folder);
 }
+
+void lab_make(struct lab *lab, const char *file)
+{
+    lab->folder = folder_make();
+    snprintf(lab->path, sizeof(lab->path), "%s/%s", lab->folder, file);
+}
+
+void lab_clean(struct lab *lab)
+{
+    folder_remove(lab->folder);
+}

@@ -23,4 +23,12 @@ json_t *program_json(const char *folder, const char *const *words);
 char *folder_make(void);
 void folder_remove(char *folder);
 
+/* A folder and a file's path in it, for tests about that file. */
+struct lab {
+    char *folder;
+    char path[128];
+};
+void lab_make(struct lab *lab, const char *file);
+void lab_clean(struct lab *lab);
+
 #endif

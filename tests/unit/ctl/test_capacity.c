@@ -16,16 +16,12 @@
 #include "made_up.h"
 #include "program.h"
 
-static struct {
-    char *folder;
-    char path[128];
-} lab;
+static struct lab lab;
 
 static int make(void **state)
 {
     (void)state;
-    lab.folder = folder_make();
-    snprintf(lab.path, sizeof(lab.path), "%s/history.db", lab.folder);
+    lab_make(&lab, "history.db");
     made_up_history(lab.folder, lab.path);
     return 0;
 }
@@ -33,7 +29,7 @@ static int make(void **state)
 static int clean(void **state)
 {
     (void)state;
-    folder_remove(lab.folder);
+    lab_clean(&lab);
     return 0;
 }
 

@@ -13,23 +13,19 @@
 #include "ctl/ctl.h"
 #include "program.h"
 
-static struct {
-    char *folder;
-    char path[128];
-} lab;
+static struct lab lab;
 
 static int make(void **state)
 {
     (void)state;
-    lab.folder = folder_make();
-    snprintf(lab.path, sizeof(lab.path), "%s/x.conf", lab.folder);
+    lab_make(&lab, "x.conf");
     return 0;
 }
 
 static int clean(void **state)
 {
     (void)state;
-    folder_remove(lab.folder);
+    lab_clean(&lab);
     return 0;
 }
 

@@ -21,23 +21,19 @@
 #define END 1700000000.0
 #define TICKS 100
 
-static struct {
-    char *folder;
-    char path[128];
-} lab;
+static struct lab lab;
 
 static int make(void **state)
 {
     (void)state;
-    lab.folder = folder_make();
-    snprintf(lab.path, sizeof(lab.path), "%s/history.db", lab.folder);
+    lab_make(&lab, "history.db");
     return 0;
 }
 
 static int clean(void **state)
 {
     (void)state;
-    folder_remove(lab.folder);
+    lab_clean(&lab);
     return 0;
 }
 
