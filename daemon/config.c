@@ -12,14 +12,13 @@
 #include <sys/stat.h>
 
 #include "common/device.h"
-#include "common/duration.h"
 #include "common/keys.h"
+#include "daemon/config_key.h"
+#include "daemon/config_line.h"
 #include "model/stream.h"
 
 /* Guards against a file that is not meant as ours; a host has far fewer guests. */
 #define VM_MAX 4096u
-/* inih cuts longer lines in two; ours are refused before it sees them. */
-#define LINE_MAX_LENGTH 190u
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct vm {
@@ -37,32 +36,10 @@ struct config {
     size_t n_vms;
 };
 
-/* ---- values ---- */
-
-enum kind {
-    KIND_DURATION,
-    KIND_DELAY,      /* a duration or "none" */
-    KIND_SCOPE,      /* forwarding | one-way */
-    KIND_PERCENTILE, /* mean | 50..99.9 */
-    KIND_OBJECTIVE,  /* throughput | delay */
-    KIND_SHARE,      /* double, of 1 */
-    KIND_COUNT,      /* uint32_t */
-    KIND_BYTES,      /* double */
-    KIND_MIB,        /* uint64_t bytes, written in MiB */
-    KIND_PATH,
-    KIND_SWITCH, /* bool: yes | no */
-    KIND_BRIDGE, /* an interface's name */
-};
-
-struct key {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    double min, max;
-};
+/* ---- the keys ---- */
 
 /* Limits are a table: name, meaning by kind, place, least, most. */
-static const struct key daemon_keys[] = {
+static const struct config_key daemon_keys[] = {
     {"interval", KIND_DURATION, offsetof(struct config_daemon, interval), 0.05, 60},
     {"segment", KIND_PATH, offsetof(struct config_daemon, segment), 1, CONFIG_PATH - 1},
     {"database", KIND_PATH, offsetof(struct config_daemon, database), 1, CONFIG_PATH - 1},
@@ -96,7 +73,7 @@ enum policy_key {
     POLICY_KEYS
 };
 #define TIMEOUT_MAX (KEYS_TIMEOUT_US_MAX * 1e-6)
-static const struct key policy_keys[POLICY_KEYS] = {
+static const struct config_key policy_keys[POLICY_KEYS] = {
     [POLICY_DELAY] = {"delay", KIND_DELAY, POLICY(promise.delay), 1e-6, 10},
     [POLICY_SCOPE] = {"scope", KIND_SCOPE, POLICY(promise.scope), 0, 0},
     [POLICY_PERCENTILE] = {"percentile", KIND_PERCENTILE, POLICY(promise.percentile), 50, 99.9},
@@ -125,185 +102,6 @@ static const struct key policy_keys[POLICY_KEYS] = {
 };
 _Static_assert(POLICY_KEYS <= sizeof(((struct vm *)0)->key_line) / sizeof(unsigned),
                "a place for each key's line");
-
-/* Each setter: 0, or -1 and the complaint's text in `why`. */
-struct complaint {
-    char text[192];
-};
-
-static int refuse(struct complaint *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static int refuse(struct complaint *why, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(why->text, sizeof(why->text), format, arguments);
-    va_end(arguments);
-    return -1;
-}
-
-static int parse_seconds(const struct key *key, const char *value, double *ret,
-                         struct complaint *why)
-{
-    char least[DURATION_TEXT], most[DURATION_TEXT];
-    double seconds;
-
-    if (duration_parse(value, &seconds))
-        return refuse(why, "%s: '%.60s' is not a duration (a number and ns, us, ms, s, min or h)",
-                      key->name, value);
-    /* Nobody's 10s should fail by the last bit of 10000000 * 1e-6. */
-    if (seconds < key->min * (1 - 1e-9) || seconds > key->max * (1 + 1e-9))
-        return refuse(why, "%s: '%.60s' is outside %s to %s", key->name, value,
-                      duration_format(key->min, least), duration_format(key->max, most));
-    *ret = seconds;
-    return 0;
-}
-
-static int parse_scope(const char *value, enum scope *ret, struct complaint *why)
-{
-    if (strcmp(value, "forwarding") == 0)
-        *ret = SCOPE_FORWARDING;
-    else if (strcmp(value, "one-way") == 0)
-        *ret = SCOPE_ONE_WAY;
-    else
-        return refuse(why, "scope: '%.60s' is neither 'forwarding' nor 'one-way'", value);
-    return 0;
-}
-
-static int parse_objective(const char *value, enum objective *ret, struct complaint *why)
-{
-    if (strcmp(value, "throughput") == 0)
-        *ret = OBJECTIVE_THROUGHPUT;
-    else if (strcmp(value, "delay") == 0)
-        *ret = OBJECTIVE_DELAY;
-    else
-        return refuse(why, "objective: '%.60s' is neither 'throughput' nor 'delay'", value);
-    return 0;
-}
-
-/* Digits and a point only: what strtod knows beyond that nobody means here. */
-static bool is_decimal(const char *value)
-{
-    return isdigit((unsigned char)value[0]) && value[strspn(value, "0123456789.")] == '\0';
-}
-
-static int parse_share(const struct key *key, const char *value, double *ret, struct complaint *why)
-{
-    char *end;
-    double share = is_decimal(value) ? strtod(value, &end) : NAN;
-
-    if (!(share >= key->min && share <= key->max) || *end)
-        return refuse(why, "%s: '%.60s' is not a share from %g to %g", key->name, value, key->min,
-                      key->max);
-    *ret = share;
-    return 0;
-}
-
-static int parse_percentile(const struct key *key, const char *value, double *ret,
-                            struct complaint *why)
-{
-    char *end;
-
-    if (strcmp(value, "mean") == 0) {
-        *ret = 0;
-        return 0;
-    }
-    double percentile = isdigit((unsigned char)value[0]) ? strtod(value, &end) : NAN;
-    if (!(percentile >= key->min && percentile <= key->max) || *end || strpbrk(value, "xXeE"))
-        return refuse(why, "percentile: '%.60s' is neither 'mean' nor a number from 50 to 99.9",
-                      value);
-    *ret = percentile;
-    return 0;
-}
-
-static int parse_path(const struct key *key, const char *value, char *ret, struct complaint *why)
-{
-    if (value[0] != '/')
-        return refuse(why, "%s: '%.60s' is not an absolute path", key->name, value);
-    if (strlen(value) > (size_t)key->max)
-        return refuse(why, "%s: the path is longer than %.0f bytes", key->name, key->max);
-    memcpy(ret, value, strlen(value) + 1);
-    return 0;
-}
-
-static int parse_switch(const struct key *key, const char *value, bool *ret, struct complaint *why)
-{
-    bool yes = strcmp(value, "yes") == 0;
-
-    if (!yes && strcmp(value, "no") != 0)
-        return refuse(why, "%s: '%.60s' is neither 'yes' nor 'no'", key->name, value);
-    *ret = yes;
-    return 0;
-}
-
-static int parse_bridge(const struct key *key, const char *value, char *ret, struct complaint *why)
-{
-    if (!device_bridge_valid(value))
-        return refuse(why, "%s: '%.60s' is not an interface's name (at most %.0f characters)",
-                      key->name, value, key->max);
-    memcpy(ret, value, strlen(value) + 1);
-    return 0;
-}
-
-static int parse_count(const struct key *key, const char *value, void *ret, struct complaint *why)
-{
-    unsigned long number;
-
-    if (keys_number(value, (unsigned long)key->min, (unsigned long)key->max, &number))
-        return refuse(why, "%s: '%.60s' is not a whole number from %.0f to %.0f", key->name, value,
-                      key->min, key->max);
-    if (key->kind == KIND_MIB)
-        *(uint64_t *)ret = (uint64_t)number << 20;
-    else if (key->kind == KIND_BYTES)
-        *(double *)ret = (double)number;
-    else
-        *(uint32_t *)ret = (uint32_t)number;
-    return 0;
-}
-
-static int key_set(const struct key *key, void *base, const char *value, struct complaint *why)
-{
-    void *place = (char *)base + key->offset;
-
-    switch (key->kind) {
-    case KIND_DELAY:
-        if (strcmp(value, "none") == 0) {
-            *(double *)place = INFINITY;
-            return 0;
-        }
-        return parse_seconds(key, value, place, why);
-    case KIND_DURATION:
-        return parse_seconds(key, value, place, why);
-    case KIND_SCOPE:
-        return parse_scope(value, place, why);
-    case KIND_PERCENTILE:
-        return parse_percentile(key, value, place, why);
-    case KIND_OBJECTIVE:
-        return parse_objective(value, place, why);
-    case KIND_SHARE:
-        return parse_share(key, value, place, why);
-    case KIND_PATH:
-        return parse_path(key, value, place, why);
-    case KIND_SWITCH:
-        return parse_switch(key, value, place, why);
-    case KIND_BRIDGE:
-        return parse_bridge(key, value, place, why);
-    case KIND_COUNT:
-    case KIND_BYTES:
-    case KIND_MIB:
-        return parse_count(key, value, place, why);
-    }
-    return refuse(why, "%s: a kind of value that nobody knows", key->name);
-}
-
-static int key_find(const struct key *keys, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(keys[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
 
 /* ---- the file ---- */
 
@@ -426,18 +224,18 @@ static enum section section_begin(struct reading *reading, const char *name)
 static void section_line(struct reading *reading, const char *text)
 {
     const char *end = strchr(text, ']');
-    char name[LINE_MAX_LENGTH + 1];
+    char name[CONFIG_LINE + 1];
 
     snprintf(name, sizeof(name), "%.*s", (int)(end - text - 1), text + 1);
     reading->section = section_begin(reading, name);
 }
 
 /* Whether the line was taken. */
-static bool key_line(struct reading *reading, const struct key *keys, size_t n, unsigned *lines,
-                     void *base, const char *name, const char *value)
+static bool key_line(struct reading *reading, const struct config_key *keys, size_t n,
+                     unsigned *lines, void *base, const char *name, const char *value)
 {
-    struct complaint why;
-    int at = key_find(keys, n, name);
+    struct config_complaint why;
+    int at = config_key_find(keys, n, name);
 
     if (at < 0)
         complain(reading, "unknown key '%.60s'", name);
@@ -445,7 +243,7 @@ static bool key_line(struct reading *reading, const struct key *keys, size_t n, 
         complain(reading, "'%s' is there already, at line %u", name, lines[at]);
     else {
         lines[at] = reading->line;
-        if (key_set(&keys[at], base, value, &why) == 0)
+        if (config_key_set(&keys[at], base, value, &why) == 0)
             return true;
         complain(reading, "%s", why.text);
     }
@@ -476,48 +274,6 @@ static int handle(void *user, const char *section, const char *name, const char 
     return 1;
 }
 
-/* The rest of a line that was too long. */
-static void line_skip(FILE *file)
-{
-    for (int c = getc(file); c != '\n' && c != EOF;)
-        c = getc(file);
-}
-
-static bool line_is_text(const char *line, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)line[i]) && !isspace((unsigned char)line[i]))
-            return false;
-    return true;
-}
-
-/* One line without its end. Its length, -1 at the file's end. What can't be ours comes back empty.
- */
-static int line_read(struct reading *reading, char line[static LINE_MAX_LENGTH + 2])
-{
-    const size_t size = LINE_MAX_LENGTH + 2;
-
-    /* Filled first: a NUL in the file would else hide what is behind it. */
-    memset(line, '\n', size);
-    if (!fgets(line, (int)size, reading->file))
-        return -1;
-    reading->line++;
-    const char *newline = memchr(line, '\n', size);
-    size_t length = newline ? (size_t)(newline - line) : size - 1;
-    if (length > 0 && line[length - 1] == '\0' && newline)
-        length--; /* the last line, without an end of its own */
-    if (length > LINE_MAX_LENGTH) {
-        line_skip(reading->file);
-        complain(reading, "the line is longer than %u characters", LINE_MAX_LENGTH);
-        length = 0;
-    } else if (!line_is_text(line, length)) {
-        complain(reading, "not text");
-        length = 0;
-    }
-    line[length] = '\0';
-    return (int)length;
-}
-
 /* inih would name only the first such line. */
 static bool line_is_ours(const char *text)
 {
@@ -533,10 +289,14 @@ static bool line_is_ours(const char *text)
 static char *line_next(char *ret, int size, void *stream)
 {
     struct reading *reading = stream;
-    char line[LINE_MAX_LENGTH + 2];
+    char line[CONFIG_LINE_SIZE];
+    const char *wrong;
 
-    if (line_read(reading, line) < 0)
+    if (config_line_read(reading->file, line, &wrong) < 0)
         return NULL;
+    reading->line++;
+    if (wrong)
+        complain(reading, "%s", wrong);
     const char *start = line + (reading->line == 1 && !strncmp(line, BYTE_ORDER_MARK, 3) ? 3 : 0);
     const char *text = start + strspn(start, " \t\r\f\v");
     if (!line_is_ours(text)) {
@@ -557,23 +317,9 @@ static bool policy_set(const struct vm *vm, enum policy_key key)
 
 static void policy_inherit(struct vm *vm, const struct vm *from)
 {
-    static const size_t sizes[] = {[KIND_DURATION] = sizeof(double),
-                                   [KIND_DELAY] = sizeof(double),
-                                   [KIND_SCOPE] = sizeof(enum scope),
-                                   [KIND_PERCENTILE] = sizeof(double),
-                                   [KIND_COUNT] = sizeof(uint32_t),
-                                   [KIND_BYTES] = sizeof(double),
-                                   [KIND_OBJECTIVE] = sizeof(enum objective),
-                                   [KIND_SHARE] = sizeof(double),
-                                   [KIND_SWITCH] = sizeof(bool),
-                                   [KIND_BRIDGE] = DEVICE_BRIDGE};
-
-    for (size_t i = 0; i < POLICY_KEYS; i++) {
-        size_t offset = policy_keys[i].offset;
+    for (size_t i = 0; i < POLICY_KEYS; i++)
         if (!policy_set(vm, i))
-            memcpy((char *)&vm->policy + offset, (const char *)&from->policy + offset,
-                   sizes[policy_keys[i].kind]);
-    }
+            config_key_copy(&policy_keys[i], &vm->policy, &from->policy);
 }
 
 static void check_fixed(struct reading *reading, struct vm *vm, enum direction direction)
@@ -633,8 +379,8 @@ static void check(struct reading *reading)
         check_policy(reading, &config->vms[i]);
     }
     if (daemon->history_detail > daemon->history_keep) {
-        int detail = key_find(daemon_keys, DAEMON_KEYS, "history-detail");
-        int keep = key_find(daemon_keys, DAEMON_KEYS, "history-keep");
+        int detail = config_key_find(daemon_keys, DAEMON_KEYS, "history-detail");
+        int keep = config_key_find(daemon_keys, DAEMON_KEYS, "history-keep");
         unsigned line = reading->daemon_line[detail];
         complain_at(reading, line ? line : reading->daemon_line[keep],
                     "'history-detail' is above 'history-keep'");
