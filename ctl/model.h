@@ -29,13 +29,12 @@ bool model_service(const char *text, double per_packet, struct service *ret_serv
 struct model_question {
     const char *service_text, *scope, *percentile_text;
     double per_packet, delay; /* --delay as given, s; below 0: not given */
-    double passes;            /* 2 for forwarding: the promise is for that many times one way */
     struct server server;     /* without its loads */
     bool json;
 };
 #define MODEL_QUESTION                                                                             \
     {                                                                                              \
-        .scope = "one-way", .percentile_text = "mean", .delay = -1, .passes = 1                    \
+        .scope = "one-way", .percentile_text = "mean", .delay = -1                                 \
     }
 
 /* Their options, for a table of option_spec. */
@@ -73,7 +72,7 @@ struct model_question {
         "json", OPTION_FLAG, NULL, "print JSON", &(question).json, 0, 0                            \
     }
 
-/* Checks them, and completes `passes` and `server`. */
+/* Checks them, and completes `server`. */
 bool model_question_check(struct model_question *question);
 
 /* A failure of model/ in words; CTL_FAILED. */

@@ -227,9 +227,9 @@ bool model_service(const char *text, double per_packet, struct service *ret_serv
 static bool take_scope(struct model_question *question)
 {
     if (!strcmp(question->scope, "one-way"))
-        question->passes = 1;
+        question->server.returns = false;
     else if (!strcmp(question->scope, "forwarding"))
-        question->passes = 2;
+        question->server.returns = true;
     else {
         ctl_error("--scope: '%s' is neither one-way nor forwarding", question->scope);
         return false;

@@ -67,7 +67,7 @@ static int write_answer(const struct model_question *question, uint32_t count,
     writer_count(writer, count);
     writer_count(writer, newcomer->size);
     writer_duration(writer, newcomer->timeout);
-    writer_duration(writer, question->passes * newcomer->delay);
+    writer_duration(writer, newcomer->delay);
     writer_share(writer, utilisation);
     if (count == 0 && !question->json)
         writer_note(writer, "Not even one: size and delay are what it would get.");
@@ -81,9 +81,9 @@ static int solve(struct model_question *question)
     struct server_lane *lanes = calloc(question->server.n, sizeof(*lanes));
     double utilisation;
     uint32_t count;
-    int error = lanes ? capacity_solve(&question->server, question->delay / question->passes,
-                                       &count, lanes, &utilisation)
-                      : -ENOMEM;
+    int error =
+        lanes ? capacity_solve(&question->server, question->delay, &count, lanes, &utilisation)
+              : -ENOMEM;
     int status = error ? model_failed(error)
                        : write_answer(question, count, &lanes[question->server.n - 1], utilisation);
     if (status == CTL_OK && count == 0 && utilisation >= 1)

@@ -56,11 +56,6 @@ static int size_solve(struct asked *asked, double x, double *ret_utilisation)
     return server_forecast(server, asked->lanes, ret_utilisation);
 }
 
-static double promise(const struct asked *asked)
-{
-    return asked->question.delay / asked->question.passes;
-}
-
 static double rate_middle(const struct asked *asked)
 {
     return asked->loads[0].rate;
@@ -71,8 +66,8 @@ static int rate_solve(struct asked *asked, double x, double *ret_utilisation)
     double before = asked->loads[0].rate;
 
     asked->loads[0].rate = x;
-    int error =
-        server_dimension(&asked->question.server, promise(asked), asked->lanes, ret_utilisation);
+    int error = server_dimension(&asked->question.server, asked->question.delay, asked->lanes,
+                                 ret_utilisation);
     asked->loads[0].rate = before;
     return error;
 }
@@ -84,8 +79,7 @@ static double delay_middle(const struct asked *asked)
 
 static int delay_solve(struct asked *asked, double x, double *ret_utilisation)
 {
-    return server_dimension(&asked->question.server, x / asked->question.passes, asked->lanes,
-                            ret_utilisation);
+    return server_dimension(&asked->question.server, x, asked->lanes, ret_utilisation);
 }
 
 static const struct over overs[] = {
@@ -139,6 +133,12 @@ static bool check(struct asked *asked)
     if (!asked->loads || !model_question_check(&asked->question))
         return false;
     double p = asked->question.server.percentile;
+    if (asked->method != METHOD_FAST && asked->question.server.returns) {
+        ctl_error("--method: %s does not follow containers that come back; with --scope "
+                  "forwarding only fast does",
+                  asked->method_text);
+        return false;
+    }
     if (asked->method == METHOD_FAST || p == 0 || p == 50 || p == 99)
         return true;
     ctl_error("--percentile: with --method %s mean, 50 or 99", asked->method_text);
@@ -185,7 +185,6 @@ static int ask_again(struct asked *asked, double rate)
 static int points_set(struct asked *asked, double x, double utilisation)
 {
     size_t n = asked->question.server.n;
-    double passes = asked->question.passes;
     bool rate = !strcmp(asked->over->name, "rate");
     int error = 0;
 
@@ -197,12 +196,12 @@ static int points_set(struct asked *asked, double x, double utilisation)
             (struct model_point){.x = x,
                                  .size = lane->size,
                                  .timeout = lane->timeout,
-                                 .fill = passes * lane->fill,
-                                 .wait = passes * lane->wait,
-                                 .service = passes * lane->service,
-                                 .delay = passes * lane->delay,
+                                 .fill = lane->fill,
+                                 .wait = lane->wait,
+                                 .service = lane->service,
+                                 .delay = lane->delay,
                                  .utilisation = utilisation,
-                                 .attainable = lane->delay <= promise(asked)};
+                                 .attainable = lane->delay <= asked->question.delay};
     }
     asked->n += !error;
     return error;
@@ -238,7 +237,7 @@ static int solve(struct asked *asked)
     asked->points = calloc(POINTS * server->n, sizeof(*asked->points));
     if (!asked->chosen || !asked->lanes || !asked->points)
         return -ENOMEM;
-    int error = server_dimension(server, promise(asked), asked->chosen, &asked->utilisation);
+    int error = server_dimension(server, asked->question.delay, asked->chosen, &asked->utilisation);
     return error ? error : walk(asked);
 }
 
@@ -304,7 +303,7 @@ static void write_chosen(struct writer *writer, const struct asked *asked)
     writer_flag(writer, lane->attainable, "yes", "no");
     writer_count(writer, lane->size);
     writer_duration(writer, lane->timeout);
-    writer_duration(writer, asked->question.passes * lane->delay);
+    writer_duration(writer, lane->delay);
     writer_share(writer, asked->utilisation);
 }
 

@@ -27,7 +27,7 @@ static bool parse(int argc, char **argv, struct model_question *question,
 }
 
 static void write_lane(struct writer *writer, const struct server_load *load,
-                       const struct server_lane *lane, double passes, double utilisation)
+                       const struct server_lane *lane, double utilisation)
 {
     writer_row(writer);
     writer_rate(writer, load->rate);
@@ -36,10 +36,10 @@ static void write_lane(struct writer *writer, const struct server_load *load,
     writer_mood(writer, lane->attainable ? WRITER_GOOD : WRITER_BAD);
     writer_count(writer, lane->size);
     writer_duration(writer, lane->timeout);
-    writer_duration(writer, passes * lane->fill);
-    writer_duration(writer, passes * lane->wait);
-    writer_duration(writer, passes * lane->service);
-    writer_duration(writer, passes * lane->delay);
+    writer_duration(writer, lane->fill);
+    writer_duration(writer, lane->wait);
+    writer_duration(writer, lane->service);
+    writer_duration(writer, lane->delay);
     writer_share(writer, utilisation);
 }
 
@@ -62,7 +62,7 @@ static int write_answer(const struct model_question *question, const struct serv
 
     writer_table(writer, "streams", NULL, NULL, columns, COUNT(columns));
     for (size_t i = 0; i < server->n; i++)
-        write_lane(writer, &server->loads[i], &lanes[i], question->passes, utilisation);
+        write_lane(writer, &server->loads[i], &lanes[i], utilisation);
     if (!stable && !question->json)
         writer_note(writer, "No size makes the queue stable: the server is too slow.");
     int status = print_end(writer);
@@ -73,9 +73,8 @@ static int solve(struct model_question *question)
 {
     struct server_lane *lanes = calloc(question->server.n, sizeof(*lanes));
     double utilisation;
-    int error = lanes ? server_dimension(&question->server, question->delay / question->passes,
-                                         lanes, &utilisation)
-                      : -ENOMEM;
+    int error =
+        lanes ? server_dimension(&question->server, question->delay, lanes, &utilisation) : -ENOMEM;
     int status = error ? model_failed(error) : write_answer(question, lanes, utilisation);
 
     free(lanes);

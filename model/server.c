@@ -9,6 +9,7 @@
 #include "model/answer.h"
 #include "model/fast.h"
 #include "model/fast_queue.h"
+#include "model/feedback.h"
 #include "model/strata.h"
 
 /* Steps of the search over the size before it is bisected. */
@@ -28,6 +29,7 @@ struct scene {
     struct closing_law *closings;
     struct fast_class *classes;
     struct fast_share *shares;
+    double *waits; /* s: the shares', of both passes where containers return */
     struct fast_queue queue;
 };
 
@@ -40,6 +42,7 @@ static void scene_free(struct scene *s)
     free(s->closings);
     free(s->classes);
     free(s->shares);
+    free(s->waits);
 }
 
 double server_timeout(double rate, uint32_t size)
@@ -61,6 +64,10 @@ static void scene_place(struct scene *s, size_t group, uint32_t size, double tim
     class->rate = c->containers;
     class->gap_scv = c->gap_scv;
     answer_service(&stream, c, &class->service, &class->service_var);
+    if (s->server->returns) {
+        class->service *= 2;
+        class->service_var *= 2;
+    }
 }
 
 static void scene_resize(struct scene *s, size_t group, uint32_t size)
@@ -100,8 +107,10 @@ static int scene_init(const struct server *server, bool together, struct scene *
                       .attainable = calloc(n, sizeof(*s.attainable)),
                       .closings = calloc(n, sizeof(*s.closings)),
                       .classes = calloc(n, sizeof(*s.classes)),
-                      .shares = calloc(n, sizeof(*s.shares))};
-    if (!s.group || !s.rate || !s.size || !s.attainable || !s.closings || !s.classes || !s.shares) {
+                      .shares = calloc(n, sizeof(*s.shares)),
+                      .waits = calloc(n, sizeof(*s.waits))};
+    if (!s.group || !s.rate || !s.size || !s.attainable || !s.closings || !s.classes || !s.shares ||
+        !s.waits) {
         scene_free(&s);
         return -ENOMEM;
     }
@@ -122,7 +131,11 @@ static double percentile(const struct scene *s, size_t group)
     struct tail own;
     double fill[STRATA];
     fast_queue_tails(s->classes, s->shares, s->n, &s->queue, &tails);
-    fast_sojourn(&s->queue, &s->classes[group], s->shares[group].wait, &tails, &own);
+    if (s->server->returns)
+        feedback_sojourn(&s->queue, &s->classes[group], s->shares[group].wait, s->waits[group],
+                         &tails, &own);
+    else
+        fast_sojourn(&s->queue, &s->classes[group], s->waits[group], &tails, &own);
     strata_fill(&s->closings[group], fill);
     return tail_sum_quantile(&own, fill, STRATA, 1 - s->server->percentile / 100);
 }
@@ -134,12 +147,17 @@ static double scene_delay(const struct scene *s, size_t group)
         return INFINITY;
     if (s->server->percentile > 0)
         return percentile(s, group);
-    return s->closings[group].fill_mean + s->shares[group].wait + s->classes[group].service;
+    return s->closings[group].fill_mean + s->waits[group] + s->classes[group].service;
 }
 
 static void scene_solve(struct scene *s)
 {
     fast_queue_solve(s->classes, s->n, &s->queue, s->shares);
+    if (s->server->returns)
+        feedback_waits(s->classes, s->n, &s->queue, s->shares, s->waits);
+    else
+        for (size_t i = 0; i < s->n; i++)
+            s->waits[i] = s->shares[i].wait;
 }
 
 static double delay_at(struct scene *s, size_t group, uint32_t size)
@@ -276,7 +294,7 @@ static void fill_lane(const struct scene *s, size_t group, struct server_lane *l
 {
     bool stable = s->queue.stable;
     lane->fill = stable ? s->closings[group].fill_mean : INFINITY;
-    lane->wait = stable ? s->shares[group].wait : INFINITY;
+    lane->wait = stable ? s->waits[group] : INFINITY;
     lane->service = stable ? s->classes[group].service : INFINITY;
     lane->delay = scene_delay(s, group);
 }

@@ -3,8 +3,8 @@
  * The published question: streams that share one server, all with the same
  * service, and the largest containers with which every packet of them still
  * keeps a promised delay (docs/model.md, "Dimensioning"). Waits are those of
- * METHOD_FAST. The backend decides by dimension.h, which knows what its plant
- * really does; this is for the published model's figures and for planning.
+ * METHOD_FAST, and of feedback.h where containers return. The backend decides by dimension.h, which
+ * knows what its plant really does; this is for the published model's figures and for planning.
  *
  * The size asked for is the largest, jointly: no stream's can grow with the
  * others' as they are. Streams of the same rate get the same size.
@@ -29,9 +29,13 @@ struct server {
     size_t n;                        /* >= 1 */
     struct service service;
     double percentile; /* of the packets' delay that counts, 50..99.9; 0: the mean */
+    bool returns;      /* a guest sends each container back as it came: through the server again */
 };
 
-/* One entry's containers, and what its packets see. All times in s, INFINITY where unstable. */
+/*
+ * One entry's containers, and what its packets see, both passes together where containers
+ * return. All times in s, INFINITY where unstable.
+ */
 struct server_lane {
     uint32_t size;
     double timeout;             /* > 0 */

@@ -90,6 +90,15 @@ void tail_scale(const struct tail *t, double factor, struct tail *ret)
     *ret = scaled;
 }
 
+void tail_stretch(const struct tail *tail, double factor, struct tail *ret)
+{
+    *ret = *tail;
+    for (size_t i = 0; i < ret->n; i++) {
+        ret->at[i] *= factor;
+        ret->slope[i] /= factor;
+    }
+}
+
 void tail_shift(const struct tail *t, double by, struct tail *ret)
 {
     struct tail shifted = {.n = 0};

@@ -36,6 +36,9 @@ double tail_quantile(const struct tail *tail, double beyond);
 /* The same shape with another mean: every probability times `factor`, at most 1. */
 void tail_scale(const struct tail *tail, double factor, struct tail *ret);
 
+/* X times `factor`, > 0. `ret` may be `tail`. */
+void tail_stretch(const struct tail *tail, double factor, struct tail *ret);
+
 /* X + by, by > 0. The far end goes where there are too many points. */
 void tail_shift(const struct tail *tail, double by, struct tail *ret);
 

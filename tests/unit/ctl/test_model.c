@@ -257,17 +257,23 @@ static void test_size_boundary(void **state)
     }
 }
 
-/* Forwarding is two passes of half the delay. */
+/* There and back: one fill wait, two services, and twice the work for the server. */
 static void test_scope(void **state)
 {
     (void)state;
     json_t *one = program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k", "--delay",
-                                                     "300us", "--service", "20us", "--json"));
+                                                     "600us", "--service", "20us", "--json"));
     json_t *both =
         program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k", "--delay", "600us",
                                            "--scope", "forwarding", "--service", "20us", "--json"));
-    assert_within(number(stream(both, 0), "size"), number(stream(one, 0), "size"), 0);
-    assert_within(number(stream(both, 0), "delay_s"), 2 * number(stream(one, 0), "delay_s"), 1e-12);
+    double size = number(stream(both, 0), "size");
+    assert_keys(stream(both, 0), KEYS("attainable", "size", "timeout_s", "delay_s", "utilisation"));
+    assert_true(size < number(stream(one, 0), "size"));
+    assert_within(number(stream(both, 0), "utilisation"), 2 * 20e-6 * 800e3 / size, 1e-3);
+    assert_within(number(stream(both, 0), "delay_s"), 600e-6, 1e-6);
+    json_decref(one);
+    one = program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k", "--delay",
+                                             "300us", "--service", "20us", "--json"));
     json_t *p99 =
         program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k", "--delay", "300us",
                                            "--percentile", "99", "--service", "20us", "--json"));
@@ -466,7 +472,7 @@ static void test_mistakes(void **state)
 #define WAIT "model", "wait", "--service", "1us"
 #define SIZE "model", "size", "--service", "1us"
     static const struct {
-        const char *words[12], *named;
+        const char *words[14], *named;
     } cases[] = {
         {{"model"}, "usage"},
         {{"model", "weight"}, "weight"},
@@ -511,6 +517,9 @@ static void test_mistakes(void **state)
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--method",
           "x"},
          "--method"},
+        {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--method",
+          "sim", "--scope", "forwarding"},
+         "--method: sim"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--over", "x"},
          "--over: 'x'"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--plot",

@@ -95,6 +95,26 @@ static void test_forecast(void **state)
     }
 }
 
+/* There and back: both services, and what feedback.h says of the waits. */
+static void test_returns(void **state)
+{
+    (void)state;
+    struct server_load loads[] = {{800e3, 1}, {100e3, 4}};
+    struct server server = {.loads = loads, .n = 2, .service = exponential, .returns = true};
+    struct server_lane lanes[] = {{.size = 1, .timeout = 1}, {.size = 1, .timeout = 1}};
+    double utilisation, rho = 0.6;
+    assert_largest(&server, 900e-6);
+    server.percentile = 99;
+    assert_largest(&server, 2e-3);
+    server.percentile = 0;
+    server.service.mean = rho / 2 / 1.2e6; /* single packets: closed form */
+    double first = rho * (1 + rho / 2) / ((1 - rho) * (1 + rho / 2)) * server.service.mean;
+    assert_int_equal(server_forecast(&server, lanes, &utilisation), 0);
+    assert_near(utilisation, rho, 1e-12);
+    assert_near(lanes[0].wait, first + rho * (first + server.service.mean), 1e-9);
+    assert_near(lanes[1].service, 2 * server.service.mean, 1e-12);
+}
+
 static void test_unattainable(void **state)
 {
     (void)state;
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_one),      cmocka_unit_test(test_joint),
         cmocka_unit_test(test_forecast), cmocka_unit_test(test_unattainable),
         cmocka_unit_test(test_unstable), cmocka_unit_test(test_range),
+        cmocka_unit_test(test_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
