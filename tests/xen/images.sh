@@ -88,6 +88,29 @@ dom0_make() {
     image "$root" "$work/dom0.cpio"
 }
 
+# What dom0 has besides in the scenario units: systemd, and our units as they are installed.
+units_make() {
+    local unit at root=$work/units
+    rm -rf "$root"
+    program "$root" usr/lib/systemd /usr/lib/systemd/systemd
+    program "$root" usr/bin /usr/bin/systemctl
+    (cd / && cp -a --parents -t "$root" usr/lib/systemd/system/*.target usr/lib/systemd/system/modprobe@.service) &&
+        cp "$build"/systemd/*.service "$root/usr/lib/systemd/system" || fail "cannot take the units"
+    for unit in xenaggd xenagg-netback; do
+        at=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/$unit.service")
+        mkdir -p "$root/${at%/*}" && ln -s "/bin/$unit" "$root/$at" || fail "cannot place $unit"
+    done
+    install -d "$root/etc" && echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd" && echo root:x:0: >"$root/etc/group"
+    image "$root" "$work/units.cpio"
+    cat "$work/dom0.cpio" "$work/units.cpio" >"$work/dom0-units.cpio"
+}
+
+# image_of SCENARIO: dom0's.
+image_of() {
+    local own=$work/dom0-$1.cpio
+    if [ -e "$own" ]; then echo "$own"; else echo "$work/dom0.cpio"; fi
+}
+
 images_make() {
     local kernel hypervisor # and $version
     packages_unpack
@@ -102,4 +125,5 @@ images_make() {
     zcat "$hypervisor" >"$work/xen.elf" || fail "cannot unpack $hypervisor"
     guest_make
     dom0_make
+    units_make
 }

@@ -3,6 +3,13 @@
 # logs. For each check it says "@@ ok: WHAT" or "@@ FAILED: WHAT", at last "@@ end"; lines of a log
 # begin with "|NAME| ". tests/xen/run reads both from the console.
 
+# option NAME DEFAULT: of the kernel's command line.
+option() {
+    local value
+    value=$(sed -n "s/.*\\b$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline)
+    echo "${value:-$2}"
+}
+
 seconds() {
     local up
     read -r up _ </proc/uptime
