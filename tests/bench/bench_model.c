@@ -20,6 +20,7 @@
 #include "model/fast_queue.h"
 #include "model/method.h"
 #include "model/sim.h"
+#include "tests/bench/errors.h"
 #include "tests/bench/grid.h"
 #include "tests/bench/plant_grid.h"
 #include "tests/bench/plant_truth.h"
@@ -27,61 +28,15 @@
 #define GRID_CASES 400
 #define PLANT_LONGER 6 /* than the queues, at the same scale: its runs are short */
 #define PLANT_CASES 120
-#define ERRORS_MAX 65536
-
-/* Relative errors of one quantity over many cases. */
-struct errors {
-    const char *name;
-    double *values;
-    size_t n;
-    double worst;
-    uint32_t worst_case;
-};
 
 static double scale;
 
-static void errors_init(struct errors *errors, const char *name)
+static struct errors *collect(uint32_t cases, uint32_t quantities, errors_case *of, void *context)
 {
-    *errors = (struct errors){.name = name, .values = calloc(ERRORS_MAX, sizeof(double))};
-    if (!errors->values)
+    struct errors *errors = errors_collect(cases, quantities, of, context);
+    if (!errors)
         exit(1);
-}
-
-/* Takes no part: quantities that are 0, or too small to be told from it. */
-static void errors_add(struct errors *errors, double got, double wanted, double least, uint32_t at)
-{
-    if (!(wanted > least) || errors->n == ERRORS_MAX)
-        return;
-    double error = fabs(got / wanted - 1);
-    errors->values[errors->n++] = error;
-    if (error > errors->worst) {
-        errors->worst = error;
-        errors->worst_case = at;
-    }
-}
-
-static int compare(const void *a, const void *b)
-{
-    double d = *(const double *)a - *(const double *)b;
-    return (d > 0) - (d < 0);
-}
-
-static double errors_quantile(const struct errors *errors, double p)
-{
-    return errors->n ? errors->values[(size_t)(p * (double)(errors->n - 1))] : 0;
-}
-
-static void errors_report(struct errors *errors, json_t *into)
-{
-    qsort(errors->values, errors->n, sizeof(double), compare);
-    double median = errors_quantile(errors, 0.5), most = errors_quantile(errors, 0.95);
-    printf("  %-22s %6zu  %7.2f %7.2f %7.2f   (case %u)\n", errors->name, errors->n, 100 * median,
-           100 * most, 100 * errors->worst, errors->worst_case);
-    json_object_set_new(into, errors->name,
-                        json_pack("{s:I,s:f,s:f,s:f,s:I}", "n", (json_int_t)errors->n, "median",
-                                  median, "p95", most, "worst", errors->worst, "worst_case",
-                                  (json_int_t)errors->worst_case));
-    free(errors->values);
+    return errors;
 }
 
 /* ---- the fast method against simulation ---- */
@@ -98,68 +53,84 @@ static uint64_t containers_for(const struct grid_case *c)
     return (uint64_t)(scale * fmax(1e6 * (double)c->n, fmin(9e7, fmax(1.2e7, wanted))));
 }
 
-static bool grid_compare(enum grid_set set, uint32_t index, struct errors errors[QUANTITIES],
-                         const struct grid_case *c)
+/* Utilisations apart: where queues matter, and the edges. */
+static const struct band {
+    const char *name;
+    double low, high;
+} bands[] = {{"0.3 to 0.95", 0.3, 0.95}, {"under 0.3", 0, 0.3}, {"over 0.95", 0.95, 1}};
+
+#define N_BANDS (sizeof(bands) / sizeof(bands[0]))
+#define GRID_ROWS (GRID_SERVICES * N_BANDS)
+
+/* Cases of a band and a service: a row. */
+static size_t grid_row(const struct grid_case *c, uint32_t index)
 {
+    for (size_t b = 0; b < N_BANDS; b++)
+        if (c->rho >= bands[b].low && c->rho < bands[b].high)
+            return b * GRID_SERVICES + index % GRID_SERVICES;
+    return 0;
+}
+
+static int grid_compare(void *context, uint32_t index, struct errors *all)
+{
+    static struct grid_case c;
     static struct stream_delay sim_streams[GRID_STREAMS], fast_streams[GRID_STREAMS];
+    enum grid_set set = *(const enum grid_set *)context;
     struct answer sim = {.streams = sim_streams}, fast = {.streams = fast_streams};
-    struct query query = {c->streams, c->n, NULL, 0};
-    struct sim_options options = {.seed = index + 1000u * set, .containers = containers_for(c)};
-    if (sim_run(&query, &options, &sim, NULL) ||
-        method_solve(METHOD_FAST, &query, NULL, &fast, NULL))
-        return false;
-    double service = c->streams[0].service.mean;
+    grid_make(set, index, &c);
+    struct query query = {c.streams, c.n, NULL, 0};
+    struct sim_options options = {.seed = index + 1000u * set, .containers = containers_for(&c)};
+    struct errors *errors = &all[grid_row(&c, index) * QUANTITIES];
+    int error = sim_run(&query, &options, &sim, NULL);
+    if (!error)
+        error = method_solve(METHOD_FAST, &query, NULL, &fast, NULL);
+    if (error)
+        return error;
+    double service = c.streams[0].service.mean;
     errors_add(&errors[WAIT_MEAN], fast.wait.mean, sim.wait.mean, 0.001 * service, index);
     errors_add(&errors[WAIT_P99], fast.wait.p99, sim.wait.p99, 0.1 * service, index);
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; i < c.n; i++) {
         const struct stream_delay *f = &fast_streams[i], *s = &sim_streams[i];
         errors_add(&errors[OWN_WAIT], f->wait_mean, s->wait_mean, 0.01 * service, index);
         errors_add(&errors[DELAY_MEAN], f->delay_mean, s->delay_mean, 0, index);
         errors_add(&errors[DELAY_P99], f->delay_p99, s->delay_p99, 0, index);
     }
-    return true;
+    return 0;
 }
 
-/* Utilisations apart: where queues matter, and the edges. */
-static const struct band {
-    const char *name;
-    double low, high;
-} bands[] = {{"rho 0.3 to 0.95", 0.3, 0.95}, {"rho under 0.3", 0, 0.3}, {"rho over 0.95", 0.95, 1}};
-
-#define N_BANDS (sizeof(bands) / sizeof(bands[0]))
-
-static void grid_band(enum grid_set set, enum grid_service service, const struct band *band,
-                      json_t *into)
+static void row_report(const char *names, const struct errors *errors, size_t n, json_t *into,
+                       const char *const *quantities)
 {
-    static struct grid_case c;
-    struct errors errors[QUANTITIES];
-    uint32_t cases = 0;
-    for (int q = 0; q < QUANTITIES; q++)
-        errors_init(&errors[q], quantity_names[q]);
-    for (uint32_t i = service; i < GRID_CASES; i += GRID_SERVICES) {
-        grid_make(set, i, &c);
-        if (c.rho >= band->low && c.rho < band->high)
-            cases += grid_compare(set, i, errors, &c);
+    char cell[ERRORS_CELL];
+    printf("| %s |", names);
+    for (size_t q = 0; q < n; q++) {
+        errors_cell(&errors[q], cell);
+        printf(" %s |", cell);
+        errors_json(&errors[q], quantities[q], into);
     }
-    printf(" %s, %s: %u cases\n", grid_service_names[service], band->name, cases);
-    json_t *object = json_object();
-    for (int q = 0; q < QUANTITIES; q++)
-        errors_report(&errors[q], object);
-    json_object_set_new(object, "cases", json_integer(cases));
-    char name[64];
-    snprintf(name, sizeof(name), "%s, %s", grid_service_names[service], band->name);
-    json_object_set_new(into, name, object);
-    fflush(stdout);
+    printf("\n");
 }
 
 static json_t *bench_grid(enum grid_set set)
 {
     json_t *into = json_object();
-    printf("fast against sim, %s set; relative errors in %%: n, median, 95 %%, worst\n",
-           set == GRID_FIT ? "fitting" : "judging");
-    for (int service = 0; service < GRID_SERVICES; service++)
-        for (size_t b = 0; b < N_BANDS; b++)
-            grid_band(set, service, &bands[b], into);
+    struct errors *errors = collect(GRID_CASES, GRID_ROWS * QUANTITIES, grid_compare, &set);
+    printf(
+        "\nfast against sim, %s set; relative errors in %%, median / 95 %% / worst\n\n"
+        "| service | utilisation | mean wait | p99 of wait | a stream's mean wait | mean delay | "
+        "p99 of delay |\n|---|---|---|---|---|---|---|\n",
+        set == GRID_FIT ? "fitting" : "judging");
+    for (size_t row = 0; row < GRID_ROWS; row++) {
+        json_t *object = json_object();
+        char names[64], name[64];
+        const char *service = grid_service_names[row % GRID_SERVICES];
+        const char *band = bands[row / GRID_SERVICES].name;
+        snprintf(names, sizeof(names), "%s | %s", service, band);
+        snprintf(name, sizeof(name), "%s, rho %s", service, band);
+        row_report(names, &errors[row * QUANTITIES], QUANTITIES, object, quantity_names);
+        json_object_set_new(into, name, object);
+    }
+    free(errors);
     return into;
 }
 
@@ -191,11 +162,6 @@ static void forecast(const struct plant_case *c, enum scope scope, struct guest_
         exit(1);
 }
 
-static void error_put(struct errors *errors, double error, uint32_t at)
-{
-    errors_add(errors, 1 + error, 1, 0, at);
-}
-
 static void plant_one_way(const struct guest_forecast *forecast, const struct guest_truth *truth,
                           const struct guest_load *guest, uint32_t index,
                           struct errors errors[PLANT_QUANTITIES])
@@ -209,68 +175,82 @@ static void plant_one_way(const struct guest_forecast *forecast, const struct gu
         }
         worse = fmax(worse, truth->p99[d].mean);
         errors_add(&errors[PLANT_MEAN], forecast->mean[d].total, truth->mean[d].mean, 0, index);
-        error_put(&errors[PLANT_SURE_MEAN], truth->mean[d].error, index);
-        error_put(&errors[PLANT_SURE_P99], truth->p99[d].error, index);
+        errors_add(&errors[PLANT_SURE_MEAN], 1 + truth->mean[d].error, 1, 0, index);
+        errors_add(&errors[PLANT_SURE_P99], 1 + truth->p99[d].error, 1, 0, index);
     }
     if (enough) /* the promise is about the worse direction */
         errors_add(&errors[PLANT_P99], forecast->promised, worse, 0, index);
 }
 
-/* `errors`: of the guests that are settled, and of the others. */
-static void plant_compare(enum plant_set set, uint32_t index,
-                          struct errors errors[2][PLANT_QUANTITIES])
+/* Every third plant forwards, of these every other in containers of other sizes. */
+#define PLANT_KINDS 3
+/* Of each kind: the guests that are settled, and the others. */
+#define PLANT_COLUMNS (2 * PLANT_KINDS)
+
+static const char *const plant_columns[PLANT_COLUMNS] = {"nothing forwarded",
+                                                         "seldom realigned: nothing forwarded",
+                                                         "sent back in equal containers",
+                                                         "seldom realigned: equal containers",
+                                                         "in other containers",
+                                                         "seldom realigned: other containers"};
+
+static int plant_compare(void *context, uint32_t index, struct errors *all)
 {
     static struct plant_case c;
     static struct guest_forecast one_way[PLANT_GUESTS], both[PLANT_GUESTS];
     static struct guest_truth truths[PLANT_GUESTS];
-    plant_case_make(set, index, &c);
+    plant_case_make(*(const enum plant_set *)context, index, &c);
     forecast(&c, SCOPE_ONE_WAY, one_way);
     forecast(&c, SCOPE_FORWARDING, both);
-    if (plant_truth_find(&c, index, PLANT_LONGER * scale, truths))
-        exit(1);
-    for (size_t i = 0; i < c.n; i++) {
+    int error = plant_truth_find(&c, index, PLANT_LONGER * scale, truths);
+    for (size_t i = 0; i < c.n && !error; i++) {
         const struct guest_truth *truth = &truths[i];
-        struct errors *into = errors[!truth->settled];
+        struct errors *into = &all[(2 * c.kind + !truth->settled) * PLANT_QUANTITIES];
         plant_one_way(&one_way[i], truth, &c.guests[i], index, into);
         if (c.kind == PLANT_APART || !truth->forwards)
             continue;
         errors_add(&into[PLANT_THROUGH], one_way[i].forwarding_mean, truth->through.mean, 0, index);
         errors_add(&into[PLANT_THROUGH_P99], both[i].promised, truth->through_p99.mean, 0, index);
     }
+    return error;
 }
 
-static json_t *plant_report(const char *name, struct errors errors[PLANT_QUANTITIES])
+/* As a table: a column for each kind that has guests. */
+static void plant_print(const struct errors *errors)
 {
-    json_t *into = json_object();
-    printf(" %s\n", name);
-    for (int q = 0; q < PLANT_QUANTITIES; q++)
-        errors_report(&errors[q], into);
-    fflush(stdout);
-    return into;
+    char cell[ERRORS_CELL];
+    printf("| relative error in %%, median / 95 %% / worst |");
+    for (int column = 0; column < PLANT_COLUMNS; column++)
+        if (errors[column * PLANT_QUANTITIES].n)
+            printf(" %s |", plant_columns[column]);
+    printf("\n|---|---|---|---|---|---|\n");
+    for (int q = 0; q < PLANT_QUANTITIES; q++) {
+        printf("| %s |", plant_names[q]);
+        for (int column = 0; column < PLANT_COLUMNS; column++) {
+            const struct errors *here = &errors[column * PLANT_QUANTITIES + q];
+            errors_cell(here, cell);
+            if (errors[column * PLANT_QUANTITIES].n)
+                printf(" %s |", here->n ? cell : "");
+        }
+        printf("\n");
+    }
 }
 
-/* Every third plant forwards, of these every other in containers of other sizes. */
 static json_t *bench_plant(enum plant_set set)
 {
-    static const char *const names[] = {"nothing forwarded", "sent back in equal containers",
-                                        "sent on in other containers"};
     json_t *into = json_object();
-    printf("analytic plant against the simulated loop, %s set\n",
+    struct errors *errors =
+        collect(PLANT_CASES, PLANT_COLUMNS * PLANT_QUANTITIES, plant_compare, &set);
+    printf("\nanalytic plant against the simulated loop, %s set\n\n",
            set == PLANT_FIT ? "fitting" : "judging");
-    for (int kind = 0; kind < 3; kind++) {
-        struct errors errors[2][PLANT_QUANTITIES];
-        char name[64];
-        for (int q = 0; q < 2 * PLANT_QUANTITIES; q++)
-            errors_init(&errors[q / PLANT_QUANTITIES][q % PLANT_QUANTITIES],
-                        plant_names[q % PLANT_QUANTITIES]);
-        for (uint32_t i = 0; i < PLANT_CASES; i++)
-            if (kind == (i % 3 ? PLANT_APART : i / 3 % 2 ? PLANT_REPACKED : PLANT_ECHO))
-                plant_compare(set, i, errors);
-        json_object_set_new(into, names[kind], plant_report(names[kind], errors[0]));
-        snprintf(name, sizeof(name), "%s, seldom realigned", names[kind]);
-        if (kind != PLANT_APART)
-            json_object_set_new(into, name, plant_report(name, errors[1]));
+    plant_print(errors);
+    for (int column = 0; column < PLANT_COLUMNS; column++) {
+        json_t *object = json_object();
+        for (int q = 0; q < PLANT_QUANTITIES; q++)
+            errors_json(&errors[column * PLANT_QUANTITIES + q], plant_names[q], object);
+        json_object_set_new(into, plant_columns[column], object);
     }
+    free(errors);
     return into;
 }
 
