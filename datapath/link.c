@@ -112,10 +112,15 @@ bool link_round(struct link *link, const struct packer_view *view, uint64_t budg
     link->deficit_ns += (int64_t)budget_ns;
     if (link->deficit_ns <= 0)
         return true;
-    uint64_t until = start + (uint64_t)link->deficit_ns;
-    bool worked = unloader_run(&link->unloader, link->port, until);
+    /*
+     * Reading and unloading each have their half, also where the other could use it all:
+     * an end that does nothing but unload leaves the other one nothing to unload, and
+     * so both would starve each other in turns.
+     */
+    uint64_t half = (uint64_t)link->deficit_ns / 2;
+    bool worked = unloader_run(&link->unloader, link->port, start + half);
     if (link->readable)
-        link->readable = !packer_read(&link->packer, link->port, view, until, &worked);
+        link->readable = !packer_read(&link->packer, link->port, view, clock_ns() + half, &worked);
     worked |= packer_settle(&link->packer, due_ns);
     link->deficit_ns -= (int64_t)(clock_ns() - start);
     if (link->deficit_ns > 0)

@@ -2,7 +2,7 @@
 /*
  * One thread for a set of links. Each round: every link unloads, reads its port
  * and publishes, within a budget of time, so that a greedy guest can't delay
- * the others. With nothing left to do it sleeps until a descriptor, an event or
+ * the others, nor one direction the other. With nothing left to do it sleeps until a descriptor, an event or
  * the next deadline. No xenstore call ever runs on it.
  */
 #ifndef XENAGG_DATAPATH_WORKER_H

@@ -276,19 +276,35 @@ static void hopeless(struct guest_forecast *ret)
                                    .promised = INFINITY};
 }
 
+/* s, the half of the loop's budget for a visit that unloading has. */
+#define UNLOADING_TURN 100e-6
+/* Of it, at most; and the load from which on it is felt. Fitted. */
+#define ALTERNATION 0.45
+#define ALTERNATION_LOAD 1.02
+
 /*
- * Both ends unload before they read, and while one does nothing else the other
- * gets nothing to unload: the two works of unloading come one after the other,
- * as if at one server, and must be less than all of its time (Rybko, Stolyar).
+ * While one end does nothing but unload the other gets nothing to unload; where
+ * the two works of unloading together come near to all of the time (Rybko,
+ * Stolyar), both ends take turns at it, each as long as a turn may be. The mean
+ * that this adds to the wait in the ring, and a third of it in the port.
  */
-static bool starved(const struct end_costs *worker, const struct guest_load *guest,
-                    const struct guest_lanes *lanes, const struct worker_view *view)
+static double alternation(const struct end_costs *worker, const struct guest_load *guest,
+                          const struct guest_lanes *lanes, const struct worker_view *view)
 {
     const struct lane *rx = &lanes->lane[DIRECTION_RX], *tx = &lanes->lane[DIRECTION_TX];
     double here = rx->containers * (guest->costs.unload + guest->costs.unload_packet * rx->packets);
     double there = tx->containers * (worker->unload + worker->unload_packet * tx->packets);
     double others = view->busy * (1 - view->share);
-    return here + there / fmax(1e-9, 1 - others) >= 1;
+    double x = (here + there / fmax(1e-9, 1 - others)) / ALTERNATION_LOAD, x3 = x * x * x;
+    return ALTERNATION * UNLOADING_TURN * x3 * x3 / (1 + x3 * x3);
+}
+
+static void way_alternates(struct way *way, double seconds)
+{
+    way->mean.ring += 0.75 * seconds;
+    way->mean.port += 0.25 * seconds;
+    way->rest.mean += seconds;
+    add_up(&way->mean);
 }
 
 void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
@@ -300,8 +316,7 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
     struct guest_queue queue;
     guest_classes(guest, lanes, classes);
     guest_waits(classes, &queue);
-    if (!queue.stable || lanes->overloaded || !isfinite(view->read) ||
-        starved(worker, guest, lanes, view)) {
+    if (!queue.stable || lanes->overloaded || !isfinite(view->read)) {
         hopeless(ret);
         return;
     }
@@ -312,6 +327,9 @@ void plant_guest(const struct end_costs *worker, const struct guest_load *guest,
     struct guest_forecast f = {0};
     way_rx(worker, guest, lanes, view, &queue, &rx);
     way_own(worker, guest, lanes, view, &queue, &own);
+    double turns = alternation(worker, guest, lanes, view);
+    way_alternates(&rx, turns);
+    way_alternates(&own, turns);
     f.mean[DIRECTION_RX] = rx.mean;
     f.mean[DIRECTION_TX] = own.mean;
     if (lanes->forwarded > 0) {

@@ -9,8 +9,7 @@
 #include "model/tally.h"
 #include "model/tournament.h"
 
-#define BUDGET_DEFAULT 100e-6
-#define BATCH_DEFAULT 64
+#define BUDGET_DEFAULT 200e-6
 #define PORT_DEFAULT 4096
 #define RING_DEFAULT (1u << 20)
 #define BYTES_DEFAULT 64.0 /* of a packet whose size is not known */
@@ -105,9 +104,8 @@ struct lane {
 /* An interface as an end sees it. */
 struct visit {
     struct lane *out, *in;
-    double budget;       /* s left, negative after an overdraft */
-    uint32_t read_left;  /* packets */
-    bool unloaded, read; /* these stages of the visit are over */
+    double reading, unloading; /* s left, negative after an overdraft */
+    bool unloaded, read;       /* neither is done again in this visit */
 };
 
 enum task { TASK_NONE, TASK_READ, TASK_PUBLISH, TASK_UNLOAD, TASK_IDLE };
@@ -322,7 +320,6 @@ static void finish_read(struct plant_sim *plant, struct end *end, struct visit *
     }
     queue_drop(&lane->port, end->packets);
     lane->open += end->packets;
-    visit->read_left -= end->packets;
     container_check(lane, plant->now);
     tell_work(plant, end, lane, false);
 }
@@ -429,7 +426,10 @@ static void end_finish(struct plant_sim *plant, struct end *end)
     if (end->task == TASK_NONE)
         return;
     end->busy += took;
-    visit->budget -= took;
+    if (end->task == TASK_UNLOAD)
+        visit->unloading -= took;
+    else
+        visit->reading -= took;
     if (end->task == TASK_READ)
         finish_read(plant, end, visit);
     else if (end->task == TASK_PUBLISH)
@@ -462,7 +462,7 @@ static bool start_publish(struct plant_sim *plant, struct end *end, struct lane 
 
 static bool start_unload(struct plant_sim *plant, struct end *end, struct visit *visit)
 {
-    if (visit->unloaded || visit->budget <= 0 || visit->in->ring.count == 0) {
+    if (visit->unloaded || visit->unloading <= 0 || visit->in->ring.count == 0) {
         visit->unloaded = true;
         return false;
     }
@@ -476,15 +476,13 @@ static bool start_read(struct plant_sim *plant, struct end *end, struct visit *v
 {
     struct lane *lane = visit->out;
     container_check(lane, plant->now);
-    if (lane->full || visit->read || visit->read_left == 0 || visit->budget <= 0 ||
-        lane->port.count == 0) {
+    if (lane->full || visit->read || visit->reading <= 0 || lane->port.count == 0) {
         visit->read = true;
         return false;
     }
-    double n = fmin(lane->port.count, visit->read_left);
-    n = fmin(n, container_room(lane) - lane->open);
+    double n = fmin(lane->port.count, container_room(lane) - lane->open);
     if (end->costs->read > 0)
-        n = fmin(n, ceil(visit->budget / end->costs->read));
+        n = fmin(n, ceil(visit->reading / end->costs->read));
     end_start(plant, end, TASK_READ, (uint32_t)n, 0, end->costs->read);
     return true;
 }
@@ -493,9 +491,8 @@ static bool start_read(struct plant_sim *plant, struct end *end, struct visit *v
 static bool visit_start(struct plant_sim *plant, struct end *end, struct visit *visit)
 {
     port_pull(plant, visit->out, plant->now);
-    if (start_publish(plant, end, visit->out) || start_unload(plant, end, visit))
-        return true;
-    return start_read(plant, end, visit) || start_publish(plant, end, visit->out);
+    return start_publish(plant, end, visit->out) || start_unload(plant, end, visit) ||
+           start_read(plant, end, visit) || start_publish(plant, end, visit->out);
 }
 
 static bool visit_wants_more(const struct plant_sim *plant, const struct visit *visit)
@@ -507,8 +504,8 @@ static void end_next_visit(struct plant_sim *plant, struct end *end)
 {
     end->visit = end->visit + 1 < end->n_visits ? end->visit + 1 : 0;
     struct visit *visit = &end->visits[end->visit];
-    visit->budget = fmin(visit->budget, 0) + plant->options.budget;
-    visit->read_left = plant->options.batch;
+    visit->reading = fmin(visit->reading, 0) + plant->options.budget / 2;
+    visit->unloading = fmin(visit->unloading, 0) + plant->options.budget / 2;
     visit->unloaded = visit->read = false;
 }
 
@@ -669,7 +666,6 @@ static struct plant_sim_options with_defaults(const struct plant_sim_options *op
 {
     struct plant_sim_options o = options ? *options : (struct plant_sim_options){0};
     o.budget = o.budget > 0 ? o.budget : BUDGET_DEFAULT;
-    o.batch = o.batch ? o.batch : BATCH_DEFAULT;
     o.port_packets = o.port_packets ? o.port_packets : PORT_DEFAULT;
     o.ring_bytes = o.ring_bytes ? o.ring_bytes : RING_DEFAULT;
     return o;

@@ -8,9 +8,10 @@
  *
  * The loop of an end (worker or guest), interface by interface, until a whole
  * round found nothing to do:
- *   - the interface's time budget is topped up; while it lasts:
- *   - take containers from the ring towards this end, unload them;
- *   - read packets from the port, at most `batch` a visit, into the open
+ *   - the interface's time budget is topped up, each of its halves;
+ *   - while one half lasts: take containers from the ring towards this end,
+ *     unload them;
+ *   - while the other half lasts: read packets from the port into the open
  *     container; publish the container when it is full (by count or bytes);
  *   - publish the open container if its deadline has passed.
  * Then it polls for `spin` seconds and sleeps: until a packet, a notification
@@ -46,8 +47,7 @@ struct plant_sim_work {
 /* Zero means the default. */
 struct plant_sim_options {
     uint64_t seed;
-    double budget;         /* s that an interface may use per round; 100 us */
-    uint32_t batch;        /* packets read per visit; 64 */
+    double budget;         /* s that an interface may use per round; 200 us */
     uint32_t port_packets; /* room in a port's queue, beyond it packets are dropped; 4096 */
     uint32_t ring_bytes;   /* room in a ring; 1 MB */
     double spin;           /* s of polling before it sleeps; none */

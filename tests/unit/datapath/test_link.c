@@ -147,6 +147,33 @@ static void a_greedy_guest_has_its_share(void **state)
                 rounds * budget + (uint64_t)-f->backend->deficit_ns);
 }
 
+/* Whatever there is to unload, what came to the port is read, and the other way round. */
+static void neither_half_starves(void **state)
+{
+    static const uint64_t budget = 20000; /* no round unloads all that waits */
+    struct fixture *f = *state;
+    uint64_t packets = 0;
+
+    for (unsigned rounds = 0; rounds < 500; rounds++) {
+        if (f->made - unloaded(f) < 128)
+            guest_sends(f, 128);
+        while (wire_take(&f->pair->backend, f->frame))
+            ;
+        for (; packets < f->backend->packer.stats.packets + 64; packets++) {
+            frame_make(f->frame, FRAME, (uint32_t)packets);
+            assert_true(wire_send(&f->pair->backend, f->frame, FRAME));
+        }
+        f->backend->readable = true;
+        round_of(f->backend, budget);
+        round_of(f->guest, PLENTY_NS);
+        while (wire_take(&f->pair->guest, f->frame))
+            ;
+        assert_true(f->made > unloaded(f));
+    }
+    assert_true(unloaded(f) > 160);
+    assert_true(f->backend->packer.stats.packets > 64);
+}
+
 int main(void)
 {
 #define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -154,6 +181,7 @@ int main(void)
         LINK_TEST(what_was_overdrawn_is_paid_back),
         LINK_TEST(what_was_saved_is_not_kept),
         LINK_TEST(a_greedy_guest_has_its_share),
+        LINK_TEST(neither_half_starves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,48 @@ static void forwarding_is_as_simulated(void **state)
     }
 }
 
+/*
+ * Both ends' unloading comes near to all of one thread's time, or takes more:
+ * they do it in turns, and the delay is longer for that, but not without bound.
+ */
+static void unloading_in_turns_is_as_simulated(void **state)
+{
+    (void)state;
+    static const struct {
+        double read, unload;
+        size_t n;
+    } cases[] = {{1 * US, 4.5 * US, 1}, {1 * US, 6 * US, 1}, {1 * US, 8 * US, 1},
+                 {3 * US, 6 * US, 1},   {1 * US, 6 * US, 2}, {1 * US, 6 * US, 8}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t n = cases[i].n;
+        struct end_costs guest = {.read = cases[i].read, .unload_packet = cases[i].unload};
+        struct end_costs worker = {.read = guest.read / (double)n,
+                                   .unload_packet = guest.unload_packet / (double)n};
+        struct guest_load loads[8];
+        struct lane_size sizes[8][DIRECTION_COUNT];
+        struct guest_forecast forecasts[8];
+        struct worker_forecast whole;
+        struct plant_sim_guest seen;
+        struct plant_sim *plant;
+        for (size_t j = 0; j < n; j++) {
+            struct echo e = {.rate = 100e3, .rx = 10, .tx = 10, .share = 1};
+            loads[j] = echo_load(&e, SCOPE_ONE_WAY, 0);
+            loads[j].forwarded = 0;
+            loads[j].costs = guest;
+            sizes[j][0] = sizes[j][1] = (struct lane_size){10, 10e-3};
+        }
+        assert_int_equal(plant_forecast(&worker, loads, (const void *)sizes, n, forecasts, &whole),
+                         0);
+        assert_int_equal(plant_sim_create(NULL, &worker, loads, (const void *)sizes, n, &plant), 0);
+        assert_int_equal(plant_sim_run(plant, 3.0 / (double)n), 0);
+        plant_sim_guest(plant, 0, &seen);
+        for (int d = 0; d < DIRECTION_COUNT; d++)
+            assert_within(forecasts[0].mean[d].total, seen.lane[d].mean.total,
+                          0.07 * seen.lane[d].mean.total);
+        plant_sim_destroy(plant);
+    }
+}
+
 /* Promises about 99 % of the packets through a guest: kept by what is chosen, and used. */
 static void chosen_sizes_keep_a_percentile_through_a_guest(void **state)
 {
@@ -258,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forwarding_is_as_simulated),
+        cmocka_unit_test(unloading_in_turns_is_as_simulated),
         cmocka_unit_test(chosen_sizes_keep_a_percentile_through_a_guest),
         cmocka_unit_test(bursts_add_up),
         cmocka_unit_test(a_single_packets_gap_is_exponential),

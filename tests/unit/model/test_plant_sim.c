@@ -192,6 +192,26 @@ static void greedy_guest_hurts_itself(void **state)
     plant_sim_destroy(crowded);
 }
 
+/*
+ * Unloading takes more than half of both threads' time. Did either go before
+ * reading always, both ends would starve each other in turns, for ever longer.
+ */
+static void neither_end_starves_the_other(void **state)
+{
+    (void)state;
+    struct bench bench = bench_make(1, 100e3, 100e3, 10);
+    bench.worker = (struct end_costs){.read = 1 * US, .unload_packet = 6 * US};
+    bench.guests[0].costs = bench.worker;
+    struct plant_sim *plant = bench_run(&bench, 5);
+    for (int d = 0; d < DIRECTION_COUNT; d++) {
+        struct plant_sim_lane lane = lane_of(plant, 0, d);
+        assert_int_equal(lane.dropped, 0);
+        assert_true(lane.max < 1000 * US);
+        assert_true(lane.mean.total < 150 * US);
+    }
+    plant_sim_destroy(plant);
+}
+
 /* A guest that cannot keep up: its ring fills, then its port drops, and every packet is counted. */
 static void slow_guest_fills_its_ring(void **state)
 {
@@ -406,6 +426,7 @@ int main(void)
         cmocka_unit_test(forwarding_passes_bursts_on),
         cmocka_unit_test(timers_fire_late),
         cmocka_unit_test(greedy_guest_hurts_itself),
+        cmocka_unit_test(neither_end_starves_the_other),
         cmocka_unit_test(slow_guest_fills_its_ring),
         cmocka_unit_test(sizes_and_loads_change_while_it_runs),
         cmocka_unit_test(work_is_told),
