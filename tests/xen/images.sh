@@ -67,7 +67,9 @@ guest_make() {
     program "$root" usr/bin /usr/bin/xenstore-{read,write,ls,watch,rm,chmod}
     modules "$root" xen-evtchn xen-gntalloc tun xen-netfront
     image "$root" "$work/guest.cpio"
-    gzip -1 -f "$work/guest.cpio"
+    units_begin "$root-units" xenagg-netfront@
+    image_extend "$root.cpio" "$root-units" "$root-units.cpio"
+    gzip -1 -f "$work"/guest{,-units}.cpio
 }
 
 dom0_make() {
@@ -86,23 +88,31 @@ dom0_make() {
     install -D -m 644 "$here/dom0/xenaggd.conf" "$root/etc/xenagg/xenaggd.conf"
     install -D -m 644 -t "$root/guest" "$work/vmlinux.gz" "$work/guest.cpio.gz"
     image "$root" "$work/dom0.cpio"
+    units_begin "$root-units" xenaggd xenagg-netback
+    install -D -m 644 -t "$root-units/guest" "$work/guest-units.cpio.gz"
+    image_extend "$root.cpio" "$root-units" "$root-units.cpio"
 }
 
-# What dom0 has besides in the scenario units: systemd, and our units as they are installed.
-units_make() {
-    local unit at root=$work/units
+# units_begin ROOT UNIT...: what the scenario units has besides: systemd, and our units as installed.
+units_begin() {
+    local unit program root=$1
+    shift
     rm -rf "$root"
     program "$root" usr/lib/systemd /usr/lib/systemd/systemd
     program "$root" usr/bin /usr/bin/systemctl
     (cd / && cp -a --parents -t "$root" usr/lib/systemd/system/*.target usr/lib/systemd/system/modprobe@.service) &&
-        cp "$build"/systemd/*.service "$root/usr/lib/systemd/system" || fail "cannot take the units"
-    for unit in xenaggd xenagg-netback; do
-        at=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/$unit.service")
-        mkdir -p "$root/${at%/*}" && ln -s "/bin/$unit" "$root/$at" || fail "cannot place $unit"
+        install -D -m 644 -t "$root/lab" "$here/systemd.sh" &&
+        install -D -m 644 "$here/passwd" "$root/etc/passwd" || fail "cannot take systemd's units"
+    for unit; do
+        program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/$unit.service")
+        install -D -m 644 -t "$root/usr/lib/systemd/system" "$build/systemd/$unit.service" &&
+            mkdir -p "$root/${program%/*}" && ln -s "/bin/${program##*/}" "$root/$program" || fail "cannot place $unit"
     done
-    install -d "$root/etc" && echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd" && echo root:x:0: >"$root/etc/group"
-    image "$root" "$work/units.cpio"
-    cat "$work/dom0.cpio" "$work/units.cpio" >"$work/dom0-units.cpio"
+}
+
+# image_extend FILE ROOT EXTENDED: the initramfs, and what is in ROOT.
+image_extend() {
+    image "$2" "$3.own" && cat "$1" "$3.own" >"$3" && rm "$3.own"
 }
 
 # image_of SCENARIO: dom0's.
@@ -125,5 +135,4 @@ images_make() {
     zcat "$hypervisor" >"$work/xen.elf" || fail "cannot unpack $hypervisor"
     guest_make
     dom0_make
-    units_make
 }

@@ -118,7 +118,7 @@ guest_config() {
 name = "$name"
 type = "$kind"
 kernel = "/guest/vmlinux.gz"
-ramdisk = "/guest/guest.cpio.gz"
+ramdisk = "/guest/${guest_image:-guest}.cpio.gz"
 extra = "console=hvc0 loglevel=4 ${guest_options:-}"
 memory = 192
 vcpus = 1

@@ -1,38 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Our units as systemd runs them, with all that they are denied, in dom0 with a PVH guest. This file
-# is read twice: by dom0's first process, which becomes systemd, and then by one of its services.
+# Our units as systemd runs them, with all that they are denied, in dom0 and a PVH guest. This file is
+# read twice: by dom0's first process, which becomes systemd, and then by a service of it.
 guests=pvh
 
-# --- the first process ---
-
-# unit_log UNIT: where its output goes, since there is no journal here.
-unit_log() {
-    mkdir -p "/etc/systemd/system/$1.service.d"
-    printf '[Service]\nStandardOutput=append:/var/log/%s.log\nStandardError=inherit\n' "$1" \
-        >"/etc/systemd/system/$1.service.d/log.conf"
-}
-
-systemd_become() {
-    mkdir -p /etc/systemd/system /var/tmp /home /run/user
-    unit_log xenaggd
-    unit_log xenagg-netback
-    cat >/etc/systemd/system/lab.service <<'END'
-[Unit]
-DefaultDependencies=no
-SuccessAction=poweroff-immediate
-FailureAction=poweroff-immediate
-[Service]
-Type=oneshot
-Environment=PATH=/bin:/usr/bin:/sbin:/usr/lib/xen-4.17/bin
-# Neither the stop of this unit nor its cgroup is of interest.
-ExecStart=/bin/sh -c 'exec /bin/sh /lab/scenario.sh >/dev/console 2>&1'
-TimeoutStartSec=infinity
-END
-    exec /usr/lib/systemd/systemd --unit=lab.service --show-status=0 --log-target=kmsg --log-level=notice
-}
-[ $$ != 1 ] || systemd_become
-
-# --- the service ---
+if [ $$ = 1 ]; then
+    . /lab/systemd.sh
+    unit_log xenaggd /var/log/xenaggd.log
+    unit_log xenagg-netback /var/log/xenagg-netback.log
+    systemd_become /lab/scenario.sh
+fi
 
 active() { [ "$(systemctl is-active "$1")" = active ]; }
 unit_is() { [ "$(systemctl is-active "$1")" = "$2" ]; }
@@ -64,14 +40,20 @@ check "systemd finds nothing in the units to complain about" \
 check "the history's folder is for root alone" mode_is /var/lib/xenagg 700
 check "the backend's folder can be looked into" mode_is /run/xenagg 755
 
-guest_config pvh pvh 10.83.0.3
+guest_image=guest-units guest_options=units
+guest_config pvh pvh 10.83.0.3 'memory = 384'
 for name in $guests; do guest_begin; done
 guest_ready
-connect
+need "$name: systemd starts its end, which says that it is ready" guest "systemctl start xenagg-netfront@0"
+connect_further
 traffic
 check "the daemon writes sizes to xenstore" await $LONG sizes_there
 check "Xen tells the daemon its domain's CPU time" await $LONG cpu_known
 
+check "$name: its end is killed" guest "systemctl kill -s KILL xenagg-netfront@0"
+check "$name: systemd starts it again" await $LONG guest "interface_up $address"
+check "$name: both ends are Connected" await $LONG connected
+traffic
 revived xenagg-netback KILL "killed"
 revived xenaggd KILL "killed"
 revived xenaggd STOP "silent for longer than its watchdog allows"
@@ -88,8 +70,9 @@ check "what is wrong is in its log" logged $daemon_log "xenaggd.conf:[0-9]*: 'no
 sed -i '/nonsense/d' /etc/xenagg/xenaggd.conf
 check "mended: it starts" systemctl start xenaggd
 
+check "$name: systemctl stop: its end ends" guest "systemctl stop xenagg-netfront@0"
+check "$name: it is Closed, the backend waits for another" await $LONG states_are 2 6
 check "systemctl stop: the daemon ends" systemctl stop xenaggd
 check "with success" [ "$(unit_show xenaggd Result)" = success ]
 check "systemctl stop: the backend ends" systemctl stop xenagg-netback
 check "with success" [ "$(unit_show xenagg-netback Result)" = success ]
-each closed

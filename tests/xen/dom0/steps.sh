@@ -12,6 +12,10 @@ guest_ready() {
 # The guest's end first or the folders first: both must do.
 connect() {
     need "$name: starts xenagg-netfront, which reads its number itself" guest front_start
+    connect_further
+}
+# Its end is there.
+connect_further() {
     need "$name: xenaggctl attach: both ends are Connected" attach --wait $((LONG * patience))s
     check "$name: xenstore says Connected for both" connected
     check "$name: its interface comes up" guest "interface_up $address"
