@@ -42,6 +42,13 @@ void answer_service(const struct stream *stream, const struct closing_law *closi
         s->scv * s->mean * s->mean + s->per_packet * s->per_packet * closing->packets_var;
 }
 
+void answer_met(const struct stream *stream, const struct closing_law *closing, double *ret_mean,
+                double *ret_variance)
+{
+    answer_service(stream, closing, ret_mean, ret_variance);
+    *ret_mean += stream->service.per_packet * (closing->packets_met - closing->packets);
+}
+
 void answer_begin(const struct query *query, const struct closing_law *closings, bool stable,
                   double utilisation, struct answer *ret)
 {
@@ -54,7 +61,7 @@ void answer_begin(const struct query *query, const struct closing_law *closings,
     for (size_t i = 0; i < query->n_streams; i++) {
         const struct closing_law *c = &closings[i];
         double service, variance;
-        answer_service(&query->streams[i], c, &service, &variance);
+        answer_met(&query->streams[i], c, &service, &variance);
         ret->streams[i] = (struct stream_delay){.packets_per_container = c->packets,
                                                 .container_rate = c->containers,
                                                 .fill_mean = stable ? c->fill_mean : INFINITY,

@@ -14,6 +14,13 @@ void answer_service(const struct stream *stream, const struct closing_law *closi
                     double *ret_mean, double *ret_variance);
 
 /*
+ * ... of the container that a packet is in: with timeouts, more packets are in the larger ones.
+ * (The variance is taken to be the same about another mean.)
+ */
+void answer_met(const struct stream *stream, const struct closing_law *closing, double *ret_mean,
+                double *ret_variance);
+
+/*
  * Fills in what follows from the streams alone (packets per container, rates,
  * fill), and INFINITY for all other times of an unstable queue, 0 for those of
  * a stable one.

@@ -84,13 +84,14 @@ static void fill_answer(const struct query *query, const struct work *w,
     for (size_t i = 0; i < query->n_tail; i++)
         ret->tail[i] = tail_probability(&wait, query->tail_at[i]);
     for (size_t i = 0; i < query->n_streams; i++) {
-        const struct fast_class *class = &w->classes[i];
+        struct fast_class class = w->classes[i];
         double fill[STRATA];
         struct stream_delay *d = &ret->streams[i];
-        fast_sojourn(queue, class, w->shares[i].wait, &tails, &own);
+        answer_met(&query->streams[i], &w->closings[i], &class.service, &class.service_var);
+        fast_sojourn(queue, &class, w->shares[i].wait, &tails, &own);
         strata_fill(&w->closings[i], fill);
         d->wait_mean = w->shares[i].wait;
-        d->service_mean = class->service;
+        d->service_mean = class.service;
         d->delay_mean = d->fill_mean + d->wait_mean + d->service_mean;
         d->delay_p50 = tail_sum_quantile(&own, fill, STRATA, 0.5);
         d->delay_p99 = fmax(d->delay_p50, tail_sum_quantile(&own, fill, STRATA, 0.01));

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "model/deviation.h"
 #include "model/renewal.h"
-#include "model/strata.h"
 
 /*
  * Fitted to simulation: the fitting set of `./run bench model` (tests/bench/grid.h),
@@ -289,51 +289,11 @@ static struct ends ends_of(const struct fast_class *classes, size_t n,
     return e;
 }
 
-/* The fractional part of (j + 1/2) times this: three rows that fill a cube evenly. */
-static double spread_evenly(int j, double step)
-{
-    double at = (j + 0.5) * step;
-    return at - floor(at);
-}
-
-static int rises(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/*
- * What is left of the service that a random moment meets, s: a uniform part
- * of one that is picked by its length, among the classes by their work.
- */
-static void residual_strata(const struct fast_class *classes, size_t n,
-                            const struct mixing_sums *sum, double values[static STRATA])
-{
-    double reached = 0, total = 0, mean = (sum->work2 + sum->work_var) / (2 * sum->work);
-    size_t i = 0;
-    for (int j = 0; j < STRATA; j++) {
-        double wanted = sum->work * (j + 0.5) / STRATA, work;
-        while (work = classes[i].rate * classes[i].count * classes[i].service,
-               i + 1 < n && reached + work < wanted) {
-            reached += work;
-            i++;
-        }
-        double s = classes[i].service, scv = classes[i].service_var / (s * s);
-        values[j] = s * strata_by_length(scv, spread_evenly(j, 0.7548776662466927)) *
-                    spread_evenly(j, 0.5698402909980532);
-        total += values[j];
-    }
-    for (int j = 0; j < STRATA; j++)
-        values[j] *= mean * STRATA / total;
-    qsort(values, STRATA, sizeof(*values), rises);
-}
-
 void fast_queue_tails(const struct fast_class *classes, const struct fast_share *shares, size_t n,
                       const struct fast_queue *queue, struct fast_tails *ret)
 {
     struct mixing_sums sum;
     mixing_sum(classes, n, &sum);
-    double residual[STRATA];
     tail_zero(&ret->by_work);
     tail_zero(&ret->found);
     tail_zero(&ret->sojourn);
@@ -348,9 +308,10 @@ void fast_queue_tails(const struct fast_class *classes, const struct fast_share 
         tail_scale(&ret->sojourn, sum.work, &ret->found);
         return;
     }
-    residual_strata(classes, n, &sum, residual);
-    strata_add(&ret->by_work, 1, residual, &ret->found);
-    tail_scale(&ret->found, sum.work, &ret->found);
+    if (sum.poisson) /* what arrivals meet is what there is */
+        ret->found = ret->by_work;
+    else
+        deviation_tail(classes, n, &e.high, sum.work, queue->virtual_wait, &ret->found);
 }
 
 void fast_queue_tail(const struct fast_queue *queue, const struct fast_tails *tails, double mean,

@@ -33,7 +33,7 @@ struct stream_delay {
     double container_rate;                   /* containers/s of one of the `count` streams */
     double fill_mean;                        /* s, until the container is closed */
     double wait_mean;                        /* s, this stream's own containers, for the server */
-    double service_mean;                     /* s */
+    double service_mean;                     /* s, of the container that a packet is in */
     double delay_mean, delay_p50, delay_p99; /* s, fill + wait + service */
 };
 

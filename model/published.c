@@ -453,7 +453,7 @@ static int stream_answer(const struct stream *stream, const struct closing_law *
     struct tail table;
     double variance;
     struct stream_delay d = *ret;
-    answer_service(stream, closing, &d.service_mean, &variance);
+    answer_met(stream, closing, &d.service_mean, &variance);
     int r = service_phases(d.service_mean, variance, &own);
     /* Its container's service may have another law than the queue's mixture. */
     bool same = fabs(d.service_mean - common_mean) <= 1e-9 * common_mean && own.n == common->n;

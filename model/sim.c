@@ -202,7 +202,7 @@ static inline void serve(struct sim *sim, struct source *source)
     entry->now.containers++;
     entry->now.packets += source->held;
     entry->now.wait += wait;
-    entry->now.service += service;
+    entry->now.service += source->held * service;
     entry->now.delay += source->held * (wait + service);
     sim->wait_max = fmax(sim->wait_max, wait);
     tally_add(&sim->wait_now, wait, 1);
@@ -437,7 +437,7 @@ static struct stream_delay delay_seen(const struct entry *entry, const struct st
                                  .container_rate = stream->rate / held,
                                  .fill_mean = total->fill / total->packets,
                                  .wait_mean = total->wait / total->containers,
-                                 .service_mean = total->service / total->containers,
+                                 .service_mean = total->service / total->packets,
                                  .delay_mean = total->delay / total->packets,
                                  .delay_p50 = tally_quantile(&entry->delay, 0.5),
                                  .delay_p99 = tally_quantile(&entry->delay, 0.99)};

@@ -84,33 +84,6 @@ static double service_quantile(double scv, double p)
     return gamma_quantile(p, 1 / scv);
 }
 
-/* Both phases' lengths have gamma densities of order 2 then. */
-static double hyper_by_length(double scv, double p)
-{
-    double split = 0.5 * (1 + sqrt((scv - 1) / (scv + 1)));
-    double first = p < 0.5 ? split : 1 - split, part = p < 0.5 ? 2 * p : 2 * p - 1;
-    double low = 0, high = 40;
-    for (int i = 0; i < 40; i++) {
-        double middle = (low + high) / 2;
-        if (1 - (1 + middle) * exp(-middle) < part)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high / (2 * first);
-}
-
-double strata_by_length(double scv, double p)
-{
-    if (scv < STRATA_FIXED)
-        return 1;
-    if (scv > 1 + 1e-9)
-        return hyper_by_length(scv, p);
-    double order = 1 / scv + 1;
-    double root = 1 - 1 / (9 * order) + gsl_cdf_ugaussian_Pinv(p) / (3 * sqrt(order));
-    return fmax(0, root * root * root) * (1 + scv);
-}
-
 void strata_service(double scv, double values[static STRATA])
 {
     double sum = 0;
@@ -120,6 +93,13 @@ void strata_service(double scv, double values[static STRATA])
     }
     /* The last stratum's middle lies below its mean: it makes up for what is missing. */
     values[STRATA - 1] += fmax(0, STRATA - sum);
+}
+
+/* One point; where the law ends, it ends there. */
+static void append(const struct tail *tail, const double values[static STRATA], double x,
+                   struct tail *ret)
+{
+    tail_append(ret, x, fmax(1e-300, tail_sum_probability(tail, values, STRATA, x)));
 }
 
 void strata_add(const struct tail *tail, double scale, const double values[static STRATA],
@@ -132,13 +112,12 @@ void strata_add(const struct tail *tail, double scale, const double values[stati
     double near = tail_sum_quantile(tail, scaled, STRATA, 1e-3);
     double far = fmax(4 * near, 1.5 * tail_quantile(tail, 1e-12));
     const int steps = 2 * TAIL_POINTS / 3, rest = TAIL_POINTS - 1 - steps;
+    /* Nothing is below the least value: a narrow law needs all points above it. */
+    double least = fmin(scaled[0] * (1 - 1e-9), near);
     tail_zero(ret);
-    for (int i = 0; i <= steps; i++) {
-        double x = near * i / steps;
-        tail_append(ret, x, tail_sum_probability(tail, scaled, STRATA, x));
-    }
-    for (int i = 1; i <= rest; i++) {
-        double x = near + (far - near) * i * i / ((double)rest * rest);
-        tail_append(ret, x, tail_sum_probability(tail, scaled, STRATA, x));
-    }
+    tail_append(ret, 0, tail_sum_probability(tail, scaled, STRATA, 0));
+    for (int i = 0; i < steps; i++)
+        append(tail, scaled, least + (near - least) * i / (steps - 1), ret);
+    for (int i = 1; i <= rest; i++)
+        append(tail, scaled, near + (far - near) * i * i / ((double)rest * rest), ret);
 }

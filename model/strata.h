@@ -24,10 +24,6 @@ void strata_fill(const struct closing_law *closing, double values[static STRATA]
  */
 void strata_service(double scv, double values[static STRATA]);
 
-/* The p-quantile (0 < p < 1) of such a service, picked with probability in proportion to its
- * length; orders by Wilson and Hilferty, good to 1e-3. */
-double strata_by_length(double scv, double p);
-
 /* ret: tail of X + scale Y, Y given by its strata (rising). */
 void strata_add(const struct tail *tail, double scale, const double values[static STRATA],
                 struct tail *ret);

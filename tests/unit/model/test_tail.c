@@ -68,24 +68,35 @@ static void sums_with_values(void **state)
     }
 }
 
-/* Means and spreads of the strata, of a service and of one picked by its length. */
+/* Means and spreads of the strata of a service. */
 static void strata_have_the_law_s_moments(void **state)
 {
     static const double scvs[] = {0, 0.05, 0.25, 1, 4};
     (void)state;
     for (int i = 0; i < 5; i++) {
-        double values[STRATA], mean = 0, square = 0, by_length = 0;
+        double values[STRATA], mean = 0, square = 0;
         strata_service(scvs[i], values);
         for (int j = 0; j < STRATA; j++) {
             mean += values[j] / STRATA;
             square += values[j] * values[j] / STRATA;
-            by_length += strata_by_length(scvs[i], (j + 0.5) / STRATA) / STRATA;
             assert_true(j == 0 || values[j] >= values[j - 1]);
         }
         assert_within(mean, 1, 2e-3);
         assert_within(square, 1 + scvs[i], 0.05 * (1 + scvs[i]));
-        assert_within(by_length, 1 + scvs[i], 0.02 * (1 + scvs[i]));
     }
+}
+
+/* A service that hardly varies, and nobody waits: the sum is as narrow. */
+static void narrow_sums(void **state)
+{
+    struct tail none, sum;
+    double values[STRATA];
+    (void)state;
+    tail_zero(&none);
+    strata_service(1e-5, values);
+    strata_add(&none, 200, values, &sum);
+    for (double beyond = 0.9; beyond > 1e-9; beyond /= 10)
+        assert_within(tail_quantile(&sum, beyond), 200, 4);
 }
 
 int main(void)
@@ -95,6 +106,7 @@ int main(void)
         cmocka_unit_test(scaled_mixed_and_shifted),
         cmocka_unit_test(sums_with_values),
         cmocka_unit_test(strata_have_the_law_s_moments),
+        cmocka_unit_test(narrow_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
