@@ -11,6 +11,7 @@
 
 #include "ctl/options.h"
 #include "model/server.h"
+#include "model/sim.h"
 #include "model/stream.h"
 
 /* "800", "800k", "1.5M": packets/s, not negative. 0 or -EINVAL. */
@@ -24,6 +25,13 @@ struct server_load *model_loads(const char *name, const struct option_list *list
 bool model_delays(const char *name, const struct option_list *list, double **ret_delays);
 /* --service MEAN[:SCV] (NULL: not given) and --service-per-packet. */
 bool model_service(const char *text, double per_packet, struct service *ret_service);
+
+/*
+ * --bursts MEAN and --on-off ON:OFF (NULL: not given; not both) for each of n
+ * streams. *ret_traffic: NULL where neither is given; the caller frees.
+ */
+bool model_traffic(const char *bursts, const char *on_off, const struct stream *streams, size_t n,
+                   struct sim_traffic **ret_traffic);
 
 /* What size, capacity and curve ask about alike. */
 struct model_question {

@@ -14,6 +14,7 @@
 #define RATE_MAX 1e12
 #define COUNT_MAX 1000000u
 #define SCV_MAX 1e6
+#define BURST_MAX 1e6
 
 /* strtod alone would also take "inf", "nan", hexadecimal, signs and leading blanks. */
 static int number_parse(const char *text, double *ret, const char **ret_rest)
@@ -187,6 +188,74 @@ bool model_delays(const char *name, const struct option_list *list, double **ret
         }
     *ret_delays = delays;
     return delays || !list->count;
+}
+
+static bool take_bursts(const char *text, struct sim_traffic *ret)
+{
+    const char *rest;
+
+    ret->kind = SIM_BURSTS;
+    if (number_parse(text, &ret->burst, &rest) == 0 && !*rest && ret->burst >= 1 &&
+        ret->burst <= BURST_MAX)
+        return true;
+    ctl_error("--bursts: '%s' is not a mean number of packets from 1 to %.0f", text, BURST_MAX);
+    return false;
+}
+
+static bool take_on_off(const char *text, double *ret_on, double *ret_off)
+{
+    char copy[ARGUMENT_MAX], *off = NULL;
+
+    if (strlen(text) < sizeof(copy))
+        off = strchr(strcpy(copy, text), ':');
+    if (off) {
+        *off++ = '\0';
+        if (duration_parse(copy, ret_on) == 0 && duration_parse(off, ret_off) == 0 && *ret_on > 0 &&
+            *ret_off > 0)
+            return true;
+    }
+    ctl_error("--on-off: '%s' is not ON:OFF; write two times above 0, as in 2ms:8ms", text);
+    return false;
+}
+
+/* The stream's mean rate stays, so that all its packets come while it is on. */
+static bool on_off_of(double on, double off, const struct stream *stream, struct sim_traffic *ret)
+{
+    *ret = (struct sim_traffic){
+        .kind = SIM_ON_OFF, .burst = stream->rate * (on + off), .peak = (on + off) / on};
+    if (ret->burst >= 1 && ret->peak > 1)
+        return true;
+    ctl_error("--on-off: less than one packet comes while a stream of %g packets/s is on",
+              stream->rate);
+    return false;
+}
+
+bool model_traffic(const char *bursts, const char *on_off, const struct stream *streams, size_t n,
+                   struct sim_traffic **ret_traffic)
+{
+    struct sim_traffic *traffic = NULL, all = {.kind = SIM_POISSON};
+    double on = 0, off = 0;
+
+    if (bursts && on_off) {
+        ctl_error("--on-off: not together with --bursts");
+        return false;
+    }
+    if ((bursts && !take_bursts(bursts, &all)) || (on_off && !take_on_off(on_off, &on, &off)))
+        return false;
+    if ((bursts || on_off) && !(traffic = calloc(n, sizeof(*traffic)))) {
+        ctl_error("no memory");
+        return false;
+    }
+    for (size_t i = 0; traffic && i < n; i++) {
+        if (streams[i].rate > 0)
+            traffic[i] = all;
+        if (on_off && streams[i].rate > 0 && !on_off_of(on, off, &streams[i], &traffic[i])) {
+            free(traffic);
+            return false;
+        }
+    }
+    *ret_traffic = traffic;
+    return true;
 }
 
 static bool service_parse(char *text, struct service *ret)

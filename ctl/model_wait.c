@@ -12,7 +12,7 @@
 
 struct asked {
     struct option_list streams, at;
-    const char *service, *method_text;
+    const char *service, *method_text, *bursts, *on_off;
     double per_packet;
     unsigned long seed, containers;
     bool jitter, json;
@@ -21,6 +21,7 @@ struct asked {
     struct query query;
     struct stream *stream; /* the query's, owned */
     double *tail_at;
+    struct sim_traffic *traffic; /* NULL: Poisson */
 };
 
 static bool parse(int argc, char **argv, struct asked *asked, int *ret_exit)
@@ -40,6 +41,9 @@ static bool parse(int argc, char **argv, struct asked *asked, int *ret_exit)
          1000000000},
         {"jitter", OPTION_FLAG, NULL, "sim: every packet by itself, for its jitter", &asked->jitter,
          0, 0},
+        {"bursts", OPTION_TEXT, "MEAN", "sim: packets come so many at once", &asked->bursts, 0, 0},
+        {"on-off", OPTION_TEXT, "ON:OFF", "sim: they come only while a stream is on; mean times",
+         &asked->on_off, 0, 0},
         {"json", OPTION_FLAG, NULL, "print JSON", &asked->json, 0, 0},
     };
     const struct option_set set = {
@@ -65,9 +69,16 @@ static bool check(struct asked *asked)
         ctl_error("--jitter: only --method sim looks at single packets");
         return false;
     }
+    if ((asked->bursts || asked->on_off) && asked->method != METHOD_SIM) {
+        ctl_error("--%s: only --method sim takes arrivals that are not Poisson",
+                  asked->bursts ? "bursts" : "on-off");
+        return false;
+    }
     asked->stream = model_streams(&asked->streams);
     if (!asked->stream || !model_service(asked->service, asked->per_packet, &service) ||
-        !model_delays("at", &asked->at, &asked->tail_at))
+        !model_delays("at", &asked->at, &asked->tail_at) ||
+        !model_traffic(asked->bursts, asked->on_off, asked->stream, asked->streams.count,
+                       &asked->traffic))
         return false;
     for (size_t i = 0; i < asked->streams.count; i++)
         asked->stream[i].service = service;
@@ -205,11 +216,13 @@ static int answer_find(const struct asked *asked, struct answer *answer, struct 
                        uint64_t *phases)
 {
     const struct method_options options = {.seed = asked->seed, .containers = asked->containers};
-    const struct sim_options packets = {
-        .seed = asked->seed, .containers = asked->containers, .packets = true};
+    const struct sim_options packets = {.seed = asked->seed,
+                                        .containers = asked->containers,
+                                        .packets = asked->jitter,
+                                        .traffic = asked->traffic};
     struct sim_report report = {.streams = seen};
 
-    if (asked->jitter)
+    if (asked->jitter || asked->traffic)
         return sim_run(&asked->query, &packets, answer, &report);
     return method_solve(asked->method, &asked->query, &options, answer, phases);
 }
@@ -243,5 +256,6 @@ int model_wait(int argc, char **argv)
     options_list_free(&asked.at);
     free(asked.stream);
     free(asked.tail_at);
+    free(asked.traffic);
     return status;
 }

@@ -196,6 +196,33 @@ static void test_jitter(void **state)
     json_decref(json);
 }
 
+/* Batches of single packets: closed form; on and off: the time that it is on sets the scale. */
+static void test_bursts(void **state)
+{
+    (void)state;
+#define SIMULATED                                                                                  \
+    "model", "wait", "--stream", "100k:1", "--service", "5us", "--method", "sim", "--json"
+    json_t *json =
+        program_json(folder, PROGRAM_WORDS(SIMULATED, "--containers", "400000", "--bursts", "2"));
+    /* M[X]/M/1, geometric: W = s (rho + E[X] - 1) / (1 - rho). */
+    assert_within(number(json_object_get(json, "wait"), "mean_s"), 15e-6, 1e-6);
+    json_decref(json);
+    json =
+        program_json(folder, PROGRAM_WORDS(SIMULATED, "--containers", "400000", "--bursts", "1"));
+    assert_within(number(json_object_get(json, "wait"), "mean_s"), 5e-6, 0.4e-6);
+    json_decref(json);
+    /* Overloaded twice while on: the queue grows with the time that it is. */
+    json = program_json(folder,
+                        PROGRAM_WORDS(SIMULATED, "--containers", "400000", "--on-off", "1ms:3ms"));
+    double wait = number(json_object_get(json, "wait"), "mean_s");
+    assert_within(number(stream(json, 0), "rate"), 100e3, 0);
+    json_decref(json);
+    json = program_json(folder,
+                        PROGRAM_WORDS(SIMULATED, "--containers", "400000", "--on-off", "2ms:6ms"));
+    assert_within(number(json_object_get(json, "wait"), "mean_s") / wait, 2, 0.4);
+    json_decref(json);
+}
+
 /* The published use case: at this service 160 packets at 800 thousand a second take 300 us. */
 static void test_use_case(void **state)
 {
@@ -514,6 +541,13 @@ static void test_mistakes(void **state)
           "y"},
          "--present: 'y'"},
         {{"model", "wait", "--stream", "1k:2", "--service", "1us", "--jitter"}, "--jitter"},
+        {{WAIT, "--stream", "1k:2", "--bursts", "2"}, "--bursts: only"},
+        {{WAIT, "--stream", "1k:2", "--on-off", "1ms:1ms"}, "--on-off: only"},
+        {{WAIT, "--stream", "1k:2", "--method", "sim", "--bursts", "0.5"}, "--bursts: '0.5'"},
+        {{WAIT, "--stream", "1k:2", "--method", "sim", "--on-off", "1ms"}, "--on-off: '1ms'"},
+        {{WAIT, "--stream", "1k:2", "--method", "sim", "--on-off", "1us:1us"}, "--on-off: less"},
+        {{WAIT, "--stream", "1k:2", "--method", "sim", "--on-off", "1s:1s", "--bursts", "2"},
+         "--on-off: not together"},
         {{"model", "curve", "--stream", "1k", "--delay", "1ms", "--service", "1us", "--method",
           "x"},
          "--method"},
@@ -538,15 +572,16 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wait_json),      cmocka_unit_test(test_wait_people),
-        cmocka_unit_test(test_published),      cmocka_unit_test(test_published_tail),
-        cmocka_unit_test(test_exact),          cmocka_unit_test(test_sim),
-        cmocka_unit_test(test_jitter),         cmocka_unit_test(test_use_case),
-        cmocka_unit_test(test_published_size), cmocka_unit_test(test_size_boundary),
-        cmocka_unit_test(test_scope),          cmocka_unit_test(test_size_people),
-        cmocka_unit_test(test_capacity),       cmocka_unit_test(test_curve_of_all),
-        cmocka_unit_test(test_curve),          cmocka_unit_test(test_plot),
-        cmocka_unit_test(test_unstable),       cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_wait_json),     cmocka_unit_test(test_wait_people),
+        cmocka_unit_test(test_published),     cmocka_unit_test(test_published_tail),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_sim),
+        cmocka_unit_test(test_jitter),        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_use_case),      cmocka_unit_test(test_published_size),
+        cmocka_unit_test(test_size_boundary), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_size_people),   cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_curve_of_all),  cmocka_unit_test(test_curve),
+        cmocka_unit_test(test_plot),          cmocka_unit_test(test_unstable),
+        cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
