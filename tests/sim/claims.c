@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a scenario asserts of a run. */
+/* What a scenario asserts of its runs. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,20 +32,18 @@ struct window_sums {
     double n, kept, ratio, worst;
 };
 
-static struct window_sums windows_sum(const struct run *run, const struct scope_of *s, size_t guest)
+static void windows_add(struct window_sums *sums, const struct run *run, const struct scope_of *s,
+                        size_t guest)
 {
-    struct window_sums sums = {0};
-
     for (size_t w = 0; w < run->n_windows; w++) {
         const struct run_window *window = &run->windows[w];
         if (window->guest != guest || window->from < s->from || window->to >= s->to)
             continue;
-        sums.n++;
-        sums.kept += window->kept;
-        sums.ratio += window->ratio;
-        sums.worst = fmax(sums.worst, window->ratio);
+        sums->n++;
+        sums->kept += window->kept;
+        sums->ratio += window->ratio;
+        sums->worst = fmax(sums->worst, window->ratio);
     }
-    return sums;
 }
 
 static double changes_of(const struct run *run, const struct scope_of *s, size_t guest)
@@ -107,20 +105,29 @@ static double busy_of(const struct run *run, const struct scope_of *s)
     return busy / ((double)(s->to - s->from) * s->interval);
 }
 
-static double value_of(const struct run *run, const struct scope_of *s,
-                       const struct scenario_claim *claim, size_t guest)
+static bool of_windows(enum scenario_claim_kind kind)
 {
-    struct window_sums sums = windows_sum(run, s, guest);
-    double n = sums.n > 0 ? sums.n : NAN;
+    return kind == CLAIM_KEPT || kind == CLAIM_BROKEN || kind == CLAIM_TIGHT || kind == CLAIM_WORST;
+}
 
-    switch (claim->kind) {
-    case CLAIM_KEPT:
-    case CLAIM_BROKEN:
-        return sums.kept / n;
-    case CLAIM_TIGHT:
-        return sums.ratio / n;
-    case CLAIM_WORST:
-        return sums.n > 0 ? sums.worst : NAN;
+static double windows_value(const struct run *runs, size_t n, const struct scope_of *s,
+                            enum scenario_claim_kind kind, size_t guest)
+{
+    struct window_sums sums = {0};
+
+    for (size_t r = 0; r < n; r++)
+        windows_add(&sums, &runs[r], s, guest);
+    if (!(sums.n > 0))
+        return NAN;
+    if (kind == CLAIM_WORST)
+        return sums.worst;
+    return (kind == CLAIM_TIGHT ? sums.ratio : sums.kept) / sums.n;
+}
+
+static double value_of(const struct run *run, const struct scope_of *s,
+                       enum scenario_claim_kind kind, size_t guest)
+{
+    switch (kind) {
     case CLAIM_CHANGES:
         return changes_of(run, s, guest);
     case CLAIM_CALM:
@@ -159,9 +166,16 @@ static bool state_holds(const struct run *run, const struct scope_of *s,
     return s->to > s->from;
 }
 
-static bool guest_holds(const struct run *run, const struct scope_of *s,
-                        const struct scenario_claim *claim, size_t guest, char *ret_why,
+static bool value_holds(const struct scenario_claim *claim, double value, char *ret_why,
                         size_t size)
+{
+    snprintf(ret_why, size, "it is %g", value);
+    return at_least(claim->kind) ? value >= claim->value : value <= claim->value;
+}
+
+static bool run_guest_holds(const struct run *run, const struct scope_of *s,
+                            const struct scenario_claim *claim, size_t guest, char *ret_why,
+                            size_t size)
 {
     if (claim->kind == CLAIM_STATE)
         return state_holds(run, s, claim, guest, ret_why, size);
@@ -169,19 +183,29 @@ static bool guest_holds(const struct run *run, const struct scope_of *s,
         snprintf(ret_why, size, "it says '%s'", run->reasons[guest]);
         return strstr(run->reasons[guest], claim->text) != NULL;
     }
-    double value = value_of(run, s, claim, guest);
-    snprintf(ret_why, size, "it is %g", value);
-    return at_least(claim->kind) ? value >= claim->value : value <= claim->value;
+    return value_holds(claim, value_of(run, s, claim->kind, guest), ret_why, size);
 }
 
-bool run_holds(const struct scenario *scenario, const struct run *run,
+static bool guest_holds(const struct run *runs, size_t n, const struct scope_of *s,
+                        const struct scenario_claim *claim, size_t guest, char *ret_why,
+                        size_t size)
+{
+    if (of_windows(claim->kind))
+        return value_holds(claim, windows_value(runs, n, s, claim->kind, guest), ret_why, size);
+    for (size_t r = 0; r < n; r++)
+        if (!run_guest_holds(&runs[r], s, claim, guest, ret_why, size))
+            return false;
+    return true;
+}
+
+bool run_holds(const struct scenario *scenario, const struct run *runs, size_t n,
                const struct scenario_claim *claim, char *ret_why, size_t size)
 {
-    struct scope_of s = scope_make(scenario, run, claim);
+    struct scope_of s = scope_make(scenario, runs, claim);
     char why[320] = "nothing was seen";
 
     for (size_t guest = s.first; guest < s.end; guest++)
-        if (!guest_holds(run, &s, claim, guest, why, sizeof(why))) {
+        if (!guest_holds(runs, n, &s, claim, guest, why, sizeof(why))) {
             char name[CONFIG_NAME];
             scenario_guest_name(scenario, guest, name);
             snprintf(ret_why, size, "%s: %s", name, why);

@@ -41,8 +41,12 @@ int run_make(const struct scenario *scenario, const struct rule *rule, const voi
              struct run *ret);
 void run_free(struct run *run);
 
-/* What `claim` asserts of the run. False: it does not hold; `ret_why` says how it is instead. */
-bool run_holds(const struct scenario *scenario, const struct run *run,
+/*
+ * What `claim` asserts of `n` runs that differ in their seeds only: where it is about shares of
+ * windows, of those of all runs together, else of each run. False: it does not hold; `ret_why` says
+ * how it is instead.
+ */
+bool run_holds(const struct scenario *scenario, const struct run *runs, size_t n,
                const struct scenario_claim *claim, char *ret_why, size_t size);
 
 #endif

@@ -7,28 +7,42 @@
 
 #include "tests/sim/run.h"
 
+/* Returns how many were made; an error was said. */
+static unsigned runs_make(struct scenario *scenario, const char *path, struct run *ret)
+{
+    uint64_t first = scenario->seed;
+    unsigned n = 0;
+    int error = 0;
+
+    while (n < scenario->runs && !error) {
+        scenario->seed = first + n;
+        error = run_make(scenario, &rule_controller, NULL, &ret[n]);
+        n += !error;
+    }
+    if (error)
+        fprintf(stderr, "%s: run %u failed (%d)\n", path, n, error);
+    return n;
+}
+
 static int scenario_fails(const char *path)
 {
     static struct scenario scenario;
-    struct run run;
+    struct run runs[SCENARIO_RUNS];
     char why[400];
-    int failed = 0;
 
     if (scenario_load(path, &scenario, why, sizeof(why))) {
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    int error = run_make(&scenario, &rule_controller, NULL, &run);
-    if (error) {
-        fprintf(stderr, "%s: the run failed (%d)\n", path, error);
-        return 1;
-    }
-    for (size_t i = 0; i < scenario.n_claims; i++)
-        if (!run_holds(&scenario, &run, &scenario.claims[i], why, sizeof(why))) {
+    unsigned n = runs_make(&scenario, path, runs);
+    int failed = n < scenario.runs;
+    for (size_t i = 0; i < scenario.n_claims && n == scenario.runs; i++)
+        if (!run_holds(&scenario, runs, n, &scenario.claims[i], why, sizeof(why))) {
             fprintf(stderr, "%s:%u: does not hold: %s\n", path, scenario.claims[i].line, why);
             failed = 1;
         }
-    run_free(&run);
+    while (n > 0)
+        run_free(&runs[--n]);
     return failed;
 }
 

@@ -19,6 +19,7 @@
 #define SCENARIO_GROUPS 16
 #define SCENARIO_EVENTS 64
 #define SCENARIO_CLAIMS 32
+#define SCENARIO_RUNS 20
 #define SCENARIO_NAME 16
 #define SCENARIO_TEXT 96
 #define SCENARIO_ALL SCENARIO_GROUPS /* instead of a group: all of them */
@@ -110,7 +111,8 @@ struct scenario_claim {
 struct scenario {
     char title[SCENARIO_TEXT];
     enum scenario_kind kind;
-    uint64_t seed;
+    uint64_t seed; /* of the first run, of the second one more, and so on */
+    unsigned runs;
     uint64_t identity; /* a hash of all that makes it what it is, not of what is asserted */
     double interval, length, settle; /* s; what is before `settle` is not judged */
     struct end_costs worker, guest;

@@ -476,13 +476,31 @@ static int read_kind(struct parser *parser)
     return refuse(parser, "no kind is called '%s'", name ? name : "");
 }
 
+static int read_whole(struct parser *parser, double least, double *ret)
+{
+    int error = number(parser, next(parser), least, 1e9, ret);
+
+    return error ? error : rest_empty(parser);
+}
+
 static int read_seed(struct parser *parser)
 {
     double seed = 0;
-    int error = number(parser, next(parser), 0, 1e9, &seed);
+    int error = read_whole(parser, 0, &seed);
 
     parser->scenario->seed = (uint64_t)seed;
-    return error ? error : rest_empty(parser);
+    return error;
+}
+
+static int read_runs(struct parser *parser)
+{
+    double runs = 1;
+    int error = read_whole(parser, 1, &runs);
+
+    if (runs > SCENARIO_RUNS)
+        return refuse(parser, "at most %d runs", SCENARIO_RUNS);
+    parser->scenario->runs = (unsigned)runs;
+    return error;
 }
 
 static int read_duration(struct parser *parser, double *ret)
@@ -503,6 +521,8 @@ static int read_line(struct parser *parser)
         return read_kind(parser);
     if (strcmp(word, "seed") == 0)
         return read_seed(parser);
+    if (strcmp(word, "runs") == 0)
+        return read_runs(parser);
     if (strcmp(word, "interval") == 0)
         return read_duration(parser, &scenario->interval);
     if (strcmp(word, "length") == 0)
@@ -542,7 +562,7 @@ static void identify(struct parser *parser)
     uint64_t h = parser->scenario->identity;
 
     if (strcmp(parser->words[0], "title") == 0 || strcmp(parser->words[0], "assert") == 0 ||
-        strcmp(parser->words[0], "kind") == 0)
+        strcmp(parser->words[0], "kind") == 0 || strcmp(parser->words[0], "runs") == 0)
         return;
     for (size_t i = 0; i < parser->n; i++)
         for (const char *c = parser->words[i];; c++) {
@@ -581,6 +601,7 @@ int scenario_parse(const char *path, char *text, struct scenario *ret, char *ret
     int error = 0;
 
     *ret = (struct scenario){.seed = 1,
+                             .runs = 3,
                              .identity = 0xcbf29ce484222325ull,
                              .interval = 1,
                              .length = 40,
