@@ -130,6 +130,18 @@ bool link_round(struct link *link, const struct packer_view *view, uint64_t budg
     return worked;
 }
 
+uint64_t link_debt(const struct link *link, uint64_t budget_ns)
+{
+    return link->deficit_ns + (int64_t)budget_ns > 0 ? 0 : (uint64_t)-link->deficit_ns;
+}
+
+void link_forgive(struct link *link, uint64_t time_ns)
+{
+    link->deficit_ns += (int64_t)time_ns;
+    if (link->deficit_ns > 0)
+        link->deficit_ns = 0;
+}
+
 bool link_sleep(struct link *link)
 {
     return unloader_sleep(&link->unloader) && !packer_sleep(&link->packer);

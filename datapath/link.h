@@ -78,6 +78,11 @@ enum link_failure link_failure(struct link *link, const char **ret_text);
  */
 bool link_round(struct link *link, const struct packer_view *view, uint64_t budget_ns,
                 uint64_t due_ns);
+/* Time that this link overdrew so far that a round of `budget_ns` would not serve it; 0: it would.
+ */
+uint64_t link_debt(const struct link *link, uint64_t budget_ns);
+/* As if rounds of so much time had gone by. */
+void link_forgive(struct link *link, uint64_t time_ns);
 /* Announces sleep to the peer. False: there is work after all. */
 bool link_sleep(struct link *link);
 void link_wake(struct link *link);

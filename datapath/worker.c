@@ -216,19 +216,42 @@ static void figures_show(struct worker *worker, uint64_t now_ns)
             link_show(worker, link, now_ns);
 }
 
-static bool links_round(struct worker *worker, uint64_t due_ns)
+/* Whether a link was served that had work. `ret_debt`: the least of those that were not served, or
+ * 0. */
+static bool links_serve(struct worker *worker, uint64_t due_ns, uint64_t *ret_debt)
 {
     struct link *next;
     bool worked = false;
 
+    *ret_debt = 0;
     for (struct link *link = worker->links; link; link = next) {
         next = link->next;
+        uint64_t debt = link_debt(link, WORKER_BUDGET_NS);
+        if (debt && (!*ret_debt || debt < *ret_debt))
+            *ret_debt = debt;
         if (link_failure(link, NULL) == LINK_FINE)
-            worked |= link_round(link, &worker->view, WORKER_BUDGET_NS, due_ns);
+            worked |= link_round(link, &worker->view, WORKER_BUDGET_NS, due_ns) && !debt;
         if (link_failure(link, NULL) != LINK_FINE)
             failure_report(worker, link);
     }
     return worked;
+}
+
+/*
+ * Debts are paid with time that others need. Where nobody else has work, the
+ * rounds that it would take would only pass the time while packets wait: a
+ * thread that was put aside for a while in the middle of a round owes a lot.
+ */
+static bool links_round(struct worker *worker, uint64_t due_ns)
+{
+    uint64_t debt;
+    bool worked = links_serve(worker, due_ns, &debt);
+
+    if (worked || !debt)
+        return worked;
+    for (struct link *link = worker->links; link; link = link->next)
+        link_forgive(link, debt);
+    return links_serve(worker, due_ns, &debt) || debt;
 }
 
 /* Announces sleep on all links, or on none where one has work. */

@@ -162,6 +162,22 @@ static void a_stream_is_carried_whole(void **state)
     await_frames(f, &f->guest, FRAMES - AHEAD, AHEAD);
 }
 
+/* Here in the debt of a month, which rounds would not have paid at the end of the test. */
+static void a_debt_to_nobody_is_forgiven(void **state)
+{
+    struct fixture *f = *state;
+
+    pair_tune(f->backend.end, 1, 100, CONTAINER_BYTES_MAX);
+    pair_tune(f->guest.end, 1, 100, CONTAINER_BYTES_MAX);
+    f->backend.link->deficit_ns = f->guest.link->deficit_ns = -30ll * 86400 * 1000000000;
+    add(&f->backend);
+    add(&f->guest);
+    send_frames(f, &f->backend, 0, 10, 200);
+    await_frames(f, &f->guest, 0, 10);
+    send_frames(f, &f->guest, 10, 10, 200);
+    await_frames(f, &f->backend, 10, 10);
+}
+
 static void sizes_may_change_under_way(void **state)
 {
     struct fixture *f = *state;
@@ -322,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORKER_TEST(frames_cross_both_ways),
         WORKER_TEST(a_stream_is_carried_whole),
+        WORKER_TEST(a_debt_to_nobody_is_forgiven),
         WORKER_TEST(sizes_may_change_under_way),
         WORKER_TEST(a_link_let_go_and_taken_up_loses_nothing),
         WORKER_TEST(a_peer_that_goes_fails_its_link),
