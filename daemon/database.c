@@ -32,6 +32,7 @@ enum statement {
     MEASURED,
     WORKER,
     INPUT,
+    DOMAIN,
     EVENT,
     MINUTES_DONE,
     MINUTE,
@@ -62,6 +63,7 @@ static const char *const statements[STATEMENTS] = {
     [INPUT] = "INSERT OR REPLACE INTO input VALUES"
               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
               " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [DOMAIN] = "INSERT OR REPLACE INTO domain VALUES(?, ?, ?)",
     [EVENT] = "INSERT INTO event(time, kind, text) VALUES(?, ?, ?)",
     [MINUTES_DONE] = "SELECT coalesce((SELECT max(time) + 60 FROM minute),"
                      " (SELECT cast(min(time) / 60 AS INTEGER) * 60.0 FROM sample))",
@@ -70,10 +72,11 @@ static const char *const statements[STATEMENTS] = {
                "  sum(s.seconds), sum(s.packets), sum(s.containers), sum(s.dropped),"
                "  sum(s.packets) / sum(s.seconds), min(s.rate), max(s.rate), avg(s.size_packets),"
                "  avg(s.size_timeout_us), avg(p.total_us), avg(d.total_us), max(d.p99_us),"
-               "  max(d.total_us)"
+               "  max(d.total_us), avg(c.cpu)"
                " FROM sample s"
                " LEFT JOIN prediction p USING(time, interface, direction)"
                " LEFT JOIN measured d USING(time, interface, direction)"
+               " LEFT JOIN domain c USING(time, interface)"
                " WHERE s.time >= ?1 AND s.time < ?2 GROUP BY m, s.interface, s.direction",
     [USED] = "SELECT (SELECT page_count FROM pragma_page_count)"
              " - (SELECT freelist_count FROM pragma_freelist_count),"
@@ -552,6 +555,8 @@ static int guest_write(struct database *database, double time, const struct gues
         code = delays_write(database, known->id, time, guest);
     if (!code && guest->basis.known)
         code = input_write(database, known->id, time, guest);
+    if (!code && isfinite(guest->cpu))
+        code = run(database, DOMAIN, "did", time, known->id, guest->cpu);
     if (!code && guest->changed)
         code = decision_write(database, known->id, time, guest);
     if (!code && guest->kept >= 0)
@@ -631,7 +636,8 @@ static int execute(struct database *database, const char *sql)
 /* Each tick's rows before `before`, at most a piece at once. */
 static int detail_delete(struct database *database, double before)
 {
-    static const char *const tables[] = {"prediction", "measured", "worker", "input", "sample"};
+    static const char *const tables[] = {"prediction", "measured", "worker",
+                                         "input",      "domain",   "sample"};
     char sql[256];
     int code = SQLITE_OK;
 

@@ -145,6 +145,13 @@ static const char model_inputs[] =
     "ALTER TABLE worker ADD COLUMN unload_error_ns REAL;"
     "ALTER TABLE worker ADD COLUMN unload_packet_error_ns REAL;";
 
+/* To version 3: what the guests' domains took of the CPUs, as the hypervisor says. */
+static const char domain_cpu[] =
+    "CREATE TABLE domain("
+    " time REAL, interface INTEGER REFERENCES interface, cpu REAL NOT NULL,"
+    " PRIMARY KEY(time, interface)) WITHOUT ROWID;"
+    "ALTER TABLE minute ADD COLUMN domain_cpu REAL;";
+
 static const char indices[] = "CREATE INDEX promise_interface ON promise(interface, time);"
                               "CREATE INDEX decision_interface ON decision(interface, time);"
                               "CREATE INDEX verdict_interface ON verdict(interface, time);"
@@ -185,18 +192,19 @@ static int execute(sqlite3 *db, const char *const *steps, size_t n)
 static int schema_create(sqlite3 *db)
 {
     char marks[128];
-    const char *const steps[] = {tables, views, indices, model_inputs, marks};
+    const char *const steps[] = {tables, views, indices, model_inputs, domain_cpu, marks};
 
     snprintf(marks, sizeof(marks), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              SCHEMA_APPLICATION, SCHEMA_VERSION);
     return execute(db, steps, STEPS(steps));
 }
 
-static int schema_update(sqlite3 *db)
+static int schema_update(sqlite3 *db, int version)
 {
-    static const char *const steps[] = {model_inputs, "PRAGMA user_version = 2"};
+    static const char *const steps[] = {model_inputs, domain_cpu, "PRAGMA user_version = 3"};
+    size_t done = (size_t)version - 1;
 
-    return execute(db, steps, STEPS(steps));
+    return execute(db, steps + done, STEPS(steps) - done);
 }
 
 int schema_prepare(sqlite3 *db)
@@ -214,5 +222,5 @@ int schema_prepare(sqlite3 *db)
         return schema_create(db);
     if (application != SCHEMA_APPLICATION || version < 1 || version > SCHEMA_VERSION)
         return SQLITE_MISMATCH;
-    return version < SCHEMA_VERSION ? schema_update(db) : SQLITE_OK;
+    return version < SCHEMA_VERSION ? schema_update(db, version) : SQLITE_OK;
 }

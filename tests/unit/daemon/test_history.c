@@ -58,6 +58,7 @@ static void guest_fill(struct guest_report *guest, const char *name, uint32_t do
     guest->expected = 215e-6;
     guest->least = 80e-6;
     guest->kept = -1;
+    guest->cpu = domid == 3 ? 0.25 : NAN;
     strcpy(guest->reason, "it's \"so\"; DROP TABLE sample;--");
 }
 
@@ -229,7 +230,7 @@ static void what_the_model_was_given_is_found_again(void **state)
     assert_true(isnan(ask(bench, "SELECT unload_packet_error_ns FROM input")));
 }
 
-/* What version 1 wrote stays, and goes on as version 2. */
+/* What older versions wrote stays, and goes on as the present one. */
 static void older_databases_are_brought_up_to_date(void **state)
 {
     struct bench *bench = *state;
@@ -238,7 +239,16 @@ static void older_databases_are_brought_up_to_date(void **state)
     tick_write(bench, NOW);
     database_close(bench->database);
     bench->database = NULL;
-    sql(bench, "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv;"
+    sql(bench, "DROP TABLE domain; ALTER TABLE minute DROP COLUMN domain_cpu;"
+               "PRAGMA user_version = 2");
+    open_database(bench);
+    tick_write(bench, NOW + 0.5);
+    assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM domain"), 1, 0);
+    database_close(bench->database);
+    bench->database = NULL;
+    sql(bench, "DROP TABLE domain; ALTER TABLE minute DROP COLUMN domain_cpu;"
+               "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv;"
                "ALTER TABLE worker DROP COLUMN publish_error_ns;"
                "ALTER TABLE worker DROP COLUMN publish_packet_error_ns;"
                "ALTER TABLE worker DROP COLUMN unload_error_ns;"
@@ -247,8 +257,9 @@ static void older_databases_are_brought_up_to_date(void **state)
     basis_fill(&bench->guests[1].basis);
     tick_write(bench, NOW + 1);
     assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
-    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 8, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 12, 0);
     assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM domain"), 1, 0);
     assert_true(isnan(ask(bench, "SELECT scv FROM worker ORDER BY time LIMIT 1")));
 }
 
@@ -355,6 +366,10 @@ static void minutes_are_condensed_and_old_detail_goes(void **state)
                        100, 1e-6);
     assert_float_equal(ask(bench, "SELECT min(time) FROM sample"), NOW + 900, 1e-6);
     assert_float_equal(ask(bench, "SELECT min(time) FROM prediction"), NOW + 900, 1e-6);
+    assert_float_equal(ask(bench, "SELECT min(time) FROM domain"), NOW + 900, 1e-6);
+    /* Of the guest whose CPU time is known, both directions. */
+    assert_float_equal(ask(bench, "SELECT avg(domain_cpu) FROM minute"), 0.25, 1e-9);
+    assert_float_equal(ask(bench, "SELECT count(domain_cpu) FROM minute"), 40, 0);
     /* Again: nothing twice. */
     assert_int_equal(database_trim(bench->database, &limits, NOW + 1200), 0);
     assert_float_equal(ask(bench, "SELECT count(DISTINCT time) FROM minute"), 20, 0);
@@ -433,7 +448,7 @@ static void other_databases_and_newer_ones_are_refused(void **state)
     open_database(bench);
     database_close(bench->database);
     bench->database = NULL;
-    sql(bench, "PRAGMA user_version = 3");
+    sql(bench, "PRAGMA user_version = 4");
     assert_int_equal(open_code(bench, why), SQLITE_MISMATCH);
 }
 
