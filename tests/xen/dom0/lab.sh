@@ -20,13 +20,15 @@ seconds() {
 patience=$(option patience 1)
 
 # await SECONDS COMMAND...: until the command succeeds. Generous limits cost nothing: they are used
-# up only where something is broken.
+# up only where something is broken. It looks ever less often, as each look takes CPU time from what
+# is waited for.
 await() {
-    local until=$(($(seconds) + $1 * patience))
+    local until=$(($(seconds) + $1 * patience)) pause=100
     shift
     until "$@" 2>/dev/null; do
         [ "$(seconds)" -lt $until ] || return 1
-        usleep 200000
+        usleep $((pause * 1000))
+        [ $pause -ge 1000 ] || pause=$((pause * 3 / 2))
     done
 }
 LONG=120 # s, where nothing says otherwise
@@ -107,7 +109,8 @@ xen_begin() {
 # --- guests ---
 
 # guest_config NAME KIND ADDRESS [LINE...]: KIND is pv or pvh; LINE of xl.cfg. Without a native TSC each
-# look at the clock of a PV guest goes to Xen, and a PVH guest dies of RDTSCP where it is emulated.
+# look at the clock of a PV guest goes to Xen, and a PVH guest dies of RDTSCP where it is emulated. Its
+# kernel must be told that it may use it, as dom0's finds out by itself.
 guest_config() {
     local name=$1 kind=$2 address=$3
     shift 3
@@ -119,7 +122,7 @@ name = "$name"
 type = "$kind"
 kernel = "/guest/vmlinux.gz"
 ramdisk = "/guest/${guest_image:-guest}.cpio.gz"
-extra = "console=hvc0 loglevel=4 ${guest_options:-}"
+extra = "console=hvc0 loglevel=4 clocksource=tsc tsc=reliable ${guest_options:-}"
 memory = 192
 vcpus = 1
 on_crash = "destroy"
@@ -201,6 +204,11 @@ daemon_start() {
     daemon_log=/var/log/xenaggd-$daemons.log
     start "xenaggd-$daemons" xenaggd
     daemon=$started
+}
+
+# With what its configuration says now.
+reloaded() {
+    kill -HUP "$daemon" && await $LONG logged "$daemon_log" "read anew"
 }
 
 attach() { xenaggctl attach "$name" --bridge xenbr0 "$@" >>/var/log/attach.log 2>&1; }

@@ -33,16 +33,25 @@ sizes() {
     done
 }
 sizes_there() { sizes >/dev/null; }
+# timeouts_below US: of both directions, in xenstore.
+timeouts_below() {
+    local direction
+    for direction in rx tx; do
+        [ "$(xenstore-read "$back/$direction-container-timeout-us")" -lt "$1" ] || return 1
+    done
+}
 
 # sizes_keep; sizes_other: whether the daemon decided otherwise since, be it only for as long as there
 # was traffic.
 decided() { ask_history "SELECT $1 FROM decision WHERE $(of_guest) $2"; }
 sizes_keep() {
-    kept_time=$(decided "coalesce(max(time), 0)")
-    kept_sizes=$(decided "$size_columns" "ORDER BY time DESC LIMIT 1")
+    decided "coalesce(max(time), 0)" >"/run/lab/$name/kept-time"
+    decided "$size_columns" "ORDER BY time DESC LIMIT 1" >"/run/lab/$name/kept-sizes"
 }
+kept_time() { cat "/run/lab/$name/kept-time"; }
+sizes_kept() { cat "/run/lab/$name/kept-sizes"; }
 sizes_other() { [ -n "$(sizes_since)" ]; }
-sizes_since() { decided "$size_columns" "AND time > $kept_time AND $size_columns <> '$kept_sizes'"; }
+sizes_since() { decided "$size_columns" "AND time > $(kept_time) AND $size_columns <> '$(sizes_kept)'"; }
 size_columns="rx_packets || ' ' || CAST(rx_timeout_us AS INTEGER) || ', ' || tx_packets || ' ' || CAST(tx_timeout_us AS INTEGER)"
 
 ask_history() { sqlite3 -readonly /var/lib/xenagg/history.db "$1"; }
@@ -53,17 +62,23 @@ counted() {
     [ "$(ask_history "SELECT count(*) FROM (SELECT direction, sum(packets) AS n FROM sample
         WHERE $(of_guest) GROUP BY direction) WHERE n >= $1")" = 2 ]
 }
-# Both ends report the size that they pack by: the guest's through the control page.
+# Both ends report the size that they pack by, the guest's through the control page: one that was
+# decided since sizes_keep. (The last one may have been changed again before an end has told.)
 in_force() {
     local direction
     for direction in rx tx; do
-        [ "$(ask_history "SELECT size_packets FROM sample WHERE $(of_guest) AND
-            direction = '$direction' ORDER BY time DESC LIMIT 1")" = \
-            "$(xenstore-read "$back/$direction-container-packets")" ] || return 1
+        [ "$(ask_history "SELECT count(*) > 0 FROM sample s JOIN decision d USING (interface)
+            WHERE interface IN (SELECT id FROM interface WHERE domid = $domid) AND
+            s.direction = '$direction' AND d.time > $(kept_time) AND s.time >= d.time AND
+            s.size_packets = d.${direction}_packets")" = 1 ] || return 1
     done
 }
 
-cpu_known() { xenaggctl status --json "$name" | grep -q '"domain_cpu": *[0-9]'; }
+# In the status and in the history.
+cpu_known() {
+    xenaggctl status --json "$name" | grep -q '"domain_cpu": *[0-9]' &&
+        [ "$(ask_history "SELECT count(*) > 0 FROM domain WHERE $(of_guest) AND cpu > 0")" = 1 ]
+}
 
 # --- interfaces ---
 

@@ -21,8 +21,8 @@ busy() {
     sizes_keep
     check "$name: 3000 datagrams, many a second" packets 3000 2000
     check "$name: the daemon sizes containers anew" await $LONG sizes_other
-    note "$name: rx, tx packets and timeouts: $kept_sizes -> $(sizes_since | tail -n 1)"
-    check "$name: both ends pack by the sizes in xenstore" await $LONG in_force
+    note "$name: rx, tx packets and timeouts: $(sizes_kept) -> $(sizes_since | tail -n 1)"
+    check "$name: both ends pack by sizes decided since" await $LONG in_force
 }
 each calm
 each busy

@@ -30,21 +30,11 @@ note "mapped grants of each domain: $(grants)"
 
 # --- killed under load ---
 
-loads=
-load_start() {
-    xen-packets load "$address" 7 150 &
-    loads="$loads $!"
-}
-loads_stop() {
-    kill $loads
-    wait $loads
-    loads=
-}
 front_killed() {
     check "$name: its end is killed under load" guest front_kept_kill
     flow "its end was killed"
 }
-each load_start
+each load_start 150
 each front_killed
 kept_kill netback
 each flow "the backend was killed"
@@ -90,7 +80,7 @@ each traffic
 
 destroyed_under_load() {
     local old=$domid
-    load_start
+    load_start 150
     xl destroy "$name"
     nothing_left "$old"
     loads_stop

@@ -10,6 +10,7 @@ each guest_ready
 
 each connect
 each tuned
+promised_less
 note "decisions: $(ask_history 'SELECT group_concat(interface || " " || sizing || " " || rx_packets || "/" || tx_packets, ", ") FROM decision')"
 inventory_keep
 

@@ -1,5 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Packets for measurements: pktgen in dom0, sizes that stay, figures for tests/xen/figures.py.
+# Packets for measurements: pktgen in dom0, sizes that stay, figures for tests/xen/figures.py. And a
+# load beside whatever else happens.
+
+# load_start RATE: to the guest in use and back, so many datagrams a second, until loads_stop.
+loads=
+load_start() {
+    xen-packets load "$address" 7 "$1" &
+    loads="$loads $!"
+}
+loads_stop() {
+    kill $loads
+    wait $loads
+    loads=
+}
 
 # figure JSON-MEMBERS: one line of the results.
 figure() { echo "@@ figure: {$1}"; }
