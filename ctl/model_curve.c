@@ -361,8 +361,7 @@ static int failed(const struct asked *asked, int error)
     if (error != -E2BIG && error != -ENOTSUP)
         return model_failed(error);
     ctl_error("--method: %s does not go so far: %s; try fast or published", asked->method_text,
-              error == -E2BIG ? "too many phases"
-                              : "it takes one service for all, of some variation");
+              error == -E2BIG ? "too many phases" : "it takes no service of an SCV below 1/16");
     return CTL_USAGE;
 }
 

@@ -190,12 +190,8 @@ static const char *refusal(const struct asked *asked)
     for (size_t i = 0; i < asked->query.n_streams; i++)
         if (isfinite(streams[i].timeout) && streams[i].rate > 0)
             return "timeouts: a fixed time has no phases; fast, published and sim take them";
-    for (size_t i = 1; asked->per_packet > 0 && i < asked->query.n_streams; i++)
-        if (streams[i].size != streams[0].size)
-            return "service that differs between streams: in first-in-first-out order the state "
-                   "would be the whole queue; fast, published and sim take it";
-    return "a service of so little variation: it would take too many phases; fast, published and "
-           "sim take it";
+    return "a service of an SCV below 1/16: it would take too many phases; fast, published and sim "
+           "take it";
 }
 
 static int failed(const struct asked *asked, int error, uint64_t phases)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/age.h"
 #include "model/phased.h"
 
 /* ---- streams that are alike: how many of them are in each of the k phases ---- */
@@ -113,12 +114,21 @@ struct system {
     double *rates; /* per class, and at last for all: n arrival rates over their mean */
 };
 
-static uint64_t count_phases(const struct phased *phased)
+static uint64_t arrival_phases(const struct phased *phased)
 {
-    uint64_t n = phased->service.n;
+    uint64_t n = 1;
     for (size_t i = 0; i < phased->n_classes; i++)
         n = phased_count(n, ways(phased->classes[i].count, phased->classes[i].size));
     return n;
+}
+
+/* With services of their own, that of the container in service is known to be of its class. */
+static uint64_t count_phases(const struct phased *phased)
+{
+    uint64_t services = phased->alike ? phased->service.n : 0;
+    for (size_t i = 0; !phased->alike && i < phased->n_classes; i++)
+        services += phased->classes[i].service.n;
+    return phased_count(services, arrival_phases(phased));
 }
 
 static void system_free(struct system *s)
@@ -130,12 +140,14 @@ static void system_free(struct system *s)
     quasi_free(&s->quasi);
 }
 
-static int system_init(struct system *s, const struct phased *phased, size_t phases)
+static int system_init(struct system *s, const struct phased *phased)
 {
-    *s = (struct system){.phased = phased, .n = phases / phased->service.n};
+    *s = (struct system){.phased = phased, .n = (size_t)arrival_phases(phased)};
     s->classes = calloc(phased->n_classes, sizeof(*s->classes));
     s->rates = calloc((phased->n_classes + 1) * s->n, sizeof(*s->rates));
-    int err = s->classes && s->rates ? quasi_init(&s->quasi, phases) : -ENOMEM;
+    int err = s->classes && s->rates ? 0 : -ENOMEM;
+    if (!err && phased->alike)
+        err = quasi_init(&s->quasi, s->n * phased->service.n);
     for (size_t i = 0; !err && i < phased->n_classes; i++)
         err = class_arrivals(&phased->classes[i], &s->classes[i]);
     return err;
@@ -195,41 +207,76 @@ static void system_blocks(struct system *s)
             }
 }
 
-static int system_answer(struct system *s, const struct query *query, struct answer *ret)
+/* Laws of waits (of each class, at last of all) and sojourns, from the number of containers. */
+static int solve_levels(struct system *s, struct waiting *waits, struct waiting *sojourns)
 {
     size_t n = s->phased->n_classes;
     const double **kinds = calloc(n + 1, sizeof(*kinds));
-    const struct waiting **laws = calloc(2 * n, sizeof(*laws));
-    struct waiting *waits = calloc(2 * (n + 1), sizeof(*waits));
-    int err = kinds && laws && waits ? 0 : -ENOMEM;
+    int err = kinds ? 0 : -ENOMEM;
     for (size_t i = 0; !err && i <= n; i++)
         kinds[i] = s->rates + i * s->n;
+    system_blocks(s);
     if (!err)
-        err = waiting_solve(&s->quasi, &s->phased->service, kinds, n + 1, waits, waits + n + 1);
-    if (!err) {
-        for (size_t i = 0; i < n; i++) {
-            laws[i] = &waits[i];
-            laws[n + i] = &waits[n + 1 + i];
-        }
-        phased_answer(s->phased, query, &waits[n], laws, laws + n, ret);
-        for (size_t i = 0; i < 2 * (n + 1); i++)
-            waiting_free(&waits[i]);
-    }
+        err = quasi_solve(&s->quasi);
+    if (!err)
+        err = waiting_solve(&s->quasi, &s->phased->service, kinds, n + 1, 0, waits, sojourns);
     free(kinds);
+    return err;
+}
+
+/* The same from the age of the container in service; the last sojourn stays empty. */
+static int solve_ages(struct system *s, struct waiting *waits, struct waiting *sojourns)
+{
+    size_t n = s->phased->n_classes, before = 1, after = s->n;
+    struct matrix d0 = {0}, *d1 = calloc(n, sizeof(*d1));
+    struct age_class *classes = calloc(n, sizeof(*classes));
+    int err = classes && d1 ? matrix_init(&d0, s->n, s->n) : -ENOMEM;
+    for (size_t i = 0; !err && i < n; i++) {
+        size_t own = s->classes[i].d0.rows;
+        after /= own;
+        err = matrix_init(&d1[i], s->n, s->n);
+        if (err)
+            break;
+        add_between(&d0, before, &s->classes[i].d0, after);
+        add_between(&d1[i], before, &s->classes[i].d1, after);
+        classes[i] = (struct age_class){&d1[i], &s->phased->classes[i].service};
+        before *= own;
+    }
+    if (!err)
+        err = age_solve(&d0, classes, n, waits, sojourns);
+    for (size_t i = 0; d1 && i < n; i++)
+        matrix_free(&d1[i]);
+    matrix_free(&d0);
+    free(d1);
+    free(classes);
+    return err;
+}
+
+static int system_answer(struct system *s, const struct query *query, struct answer *ret)
+{
+    size_t n = s->phased->n_classes;
+    const struct waiting **laws = calloc(2 * n, sizeof(*laws));
+    struct waiting *waits = calloc(2 * (n + 1), sizeof(*waits)), *sojourns = waits + n + 1;
+    int err = laws && waits ? 0 : -ENOMEM;
+    if (!err)
+        err = s->phased->alike ? solve_levels(s, waits, sojourns) : solve_ages(s, waits, sojourns);
+    for (size_t i = 0; !err && i < n; i++) {
+        laws[i] = &waits[i];
+        laws[n + i] = &sojourns[i];
+    }
+    if (!err)
+        phased_answer(s->phased, query, &waits[n], laws, laws + n, ret);
+    for (size_t i = 0; waits && i < 2 * (n + 1); i++)
+        waiting_free(&waits[i]);
     free(laws);
     free(waits);
     return err;
 }
 
-static int solve_phased(const struct phased *phased, const struct query *query, size_t phases,
-                        struct answer *ret)
+static int solve_phased(const struct phased *phased, const struct query *query, struct answer *ret)
 {
     struct system system;
-    int err = system_init(&system, phased, phases);
-    if (!err) {
-        system_blocks(&system);
-        err = quasi_solve(&system.quasi);
-    }
+    int err = system_init(&system, phased);
     if (!err)
         err = system_answer(&system, query, ret);
     system_free(&system);
@@ -248,7 +295,7 @@ int exact_solve(const struct query *query, const struct method_options *options,
         uint64_t phases = count_phases(&phased);
         if (ret_phases)
             *ret_phases = phases;
-        err = phases > limit ? -E2BIG : solve_phased(&phased, query, (size_t)phases, ret);
+        err = phases > limit ? -E2BIG : solve_phased(&phased, query, ret);
     }
     phased_free(&phased);
     return err;

@@ -44,59 +44,69 @@ static int stream_check(const struct stream *stream)
 static size_t class_find(struct phased *phased, const struct stream *stream)
 {
     size_t i;
+    double mean, scv;
+    full_service(stream, &mean, &scv);
     for (i = 0; i < phased->n_classes; i++)
-        if (phased->classes[i].rate == stream->rate && phased->classes[i].size == stream->size)
+        if (phased->classes[i].rate == stream->rate && phased->classes[i].size == stream->size &&
+            same(phased->classes[i].service_mean, mean) &&
+            same(phased->classes[i].service_scv, scv))
             break;
     if (i == phased->n_classes)
-        phased->classes[phased->n_classes++] = (struct phased_class){stream->rate, stream->size, 0};
+        phased->classes[phased->n_classes++] = (struct phased_class){
+            .rate = stream->rate, .size = stream->size, .service_mean = mean, .service_scv = scv};
     phased->classes[i].count += stream->count;
     return i;
 }
 
-/* One law of service for all that are not silent; its mean and scv, 0 where all are. */
-static int common_service(const struct query *query, double *ret_mean, double *ret_scv)
+/* Rates, and the services in phases: of each class, and of all together. */
+static int sum_up(struct phased *phased)
 {
-    double mean = 0, scv = 0;
-    for (size_t i = 0; i < query->n_streams; i++) {
-        double m, c;
-        if (query->streams[i].rate == 0)
-            continue;
-        full_service(&query->streams[i], &m, &c);
-        if (mean > 0 && (!same(m, mean) || !same(c, scv)))
-            return -ENOTSUP;
-        mean = m;
-        scv = c;
+    const struct phased_class *first = phased->classes;
+    double mean = 0, second = 0;
+    int err = 0;
+    phased->alike = true;
+    for (size_t i = 0; !err && i < phased->n_classes; i++) {
+        struct phased_class *c = &phased->classes[i];
+        double rate = (double)c->count * c->rate / c->size;
+        phased->container_rate += rate;
+        mean += rate * c->service_mean;
+        second += rate * c->service_mean * c->service_mean * (1 + c->service_scv);
+        phased->alike &=
+            same(c->service_mean, first->service_mean) && same(c->service_scv, first->service_scv);
+        err = phases_fit(c->service_mean, c->service_scv, &c->service);
     }
-    *ret_mean = mean;
-    *ret_scv = scv;
-    return 0;
+    phased->utilisation = mean;
+    if (err || phased->n_classes == 0)
+        return err;
+    phased->service = first->service;
+    if (phased->alike)
+        return 0;
+    mean /= phased->container_rate;
+    return phases_fit(mean, second / (phased->container_rate * mean * mean) - 1, &phased->service);
 }
 
 int phased_init(const struct query *query, struct phased *ret)
 {
     struct phased phased = {0};
-    double scv;
     int err = query->n_streams > 0 ? 0 : -EINVAL;
     for (size_t i = 0; !err && i < query->n_streams; i++)
         err = stream_check(&query->streams[i]);
-    if (!err)
-        err = common_service(query, &phased.service_mean, &scv);
-    if (!err && phased.service_mean > 0)
-        err = phases_fit(phased.service_mean, scv, &phased.service);
     if (err)
         return err;
     phased.classes = calloc(query->n_streams, sizeof(*phased.classes));
     phased.class_of = calloc(query->n_streams, sizeof(*phased.class_of));
-    if (!phased.classes || !phased.class_of) {
-        phased_free(&phased);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < query->n_streams; i++) {
+    if (!phased.classes || !phased.class_of)
+        err = -ENOMEM;
+    for (size_t i = 0; !err && i < query->n_streams; i++) {
         const struct stream *stream = &query->streams[i];
         phased.class_of[i] = stream->rate > 0 ? class_find(&phased, stream) : SIZE_MAX;
-        phased.container_rate += stream->count * stream->rate / stream->size;
     }
-    phased.utilisation = phased.container_rate * phased.service_mean;
+    if (!err)
+        err = sum_up(&phased);
+    if (err) {
+        phased_free(&phased);
+        return err;
+    }
     *ret = phased;
     return 0;
 }
@@ -157,19 +167,19 @@ static double sojourn_tail(const void *context, double x)
     return waiting_tail(context, x);
 }
 
-static struct stream_delay delay_of(const struct phased *phased, const struct stream *stream,
+static struct stream_delay delay_of(const struct phased_class *class, const struct stream *stream,
                                     const struct waiting *wait, const struct waiting *sojourn)
 {
     struct closing_law closing;
     if (closing_solve(stream->rate, stream->size, INFINITY, &closing))
         return (struct stream_delay){0};
-    double waits = waiting_mean(wait), delay = closing.fill_mean + waits + phased->service_mean;
+    double waits = waiting_mean(wait), delay = closing.fill_mean + waits + class->service_mean;
     return (struct stream_delay){
         .packets_per_container = closing.packets,
         .container_rate = closing.containers,
         .fill_mean = closing.fill_mean,
         .wait_mean = waits,
-        .service_mean = phased->service_mean,
+        .service_mean = class->service_mean,
         .delay_mean = delay,
         .delay_p50 = delay_quantile(&closing, sojourn_tail, sojourn, 0.5, delay),
         .delay_p99 = delay_quantile(&closing, sojourn_tail, sojourn, 0.99, delay)};
@@ -189,7 +199,7 @@ void phased_answer(const struct phased *phased, const struct query *query,
     for (size_t i = 0; i < query->n_streams; i++) {
         size_t class = phased->class_of[i];
         ret->streams[i] = class == SIZE_MAX ? delay_plain(&query->streams[i], 0)
-                                            : delay_of(phased, &query->streams[i],
+                                            : delay_of(&phased->classes[class], &query->streams[i],
                                                        class_waits[class], class_sojourns[class]);
     }
 }

@@ -4,7 +4,7 @@
  * streams they can take, the service as phases, and the answer from waiting laws.
  *
  * They take streams without a timeout (a fixed time is not phase-type; one that
- * practically never strikes is ignored) and one law of service for all.
+ * practically never strikes is ignored), and services that sixteen phases can have.
  */
 #ifndef XENAGG_MODEL_PHASED_H
 #define XENAGG_MODEL_PHASED_H
@@ -16,16 +16,18 @@
 /* Phases that qbd and exact accept by default: a few seconds, under 100 MB. */
 #define PHASED_DEFAULT 1000u
 
-/* Streams of the same rate and size; they cannot be told apart. */
+/* Streams of the same rate, size and service; they cannot be told apart. */
 struct phased_class {
     double rate; /* packets/s of one stream, > 0 */
     uint32_t size;
     uint64_t count;
+    double service_mean, service_scv;
+    struct phases service;
 };
 
 struct phased {
-    struct phases service;
-    double service_mean;
+    bool alike;            /* one service for all classes: */
+    struct phases service; /* that, or one of the mean and SCV of the mixture of all */
     double utilisation, container_rate;
     struct phased_class *classes;
     size_t n_classes;

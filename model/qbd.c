@@ -271,30 +271,66 @@ static int gap_of(const struct phased *phased, struct qbd_gap *ret)
     return err;
 }
 
-/* In the renewal view all containers wait alike. */
-static int answer_alike(const struct phased *phased, const struct query *query,
+/* The fastest phase of any class's own service. */
+static double fastest(const struct phased *phased)
+{
+    double most = 0;
+    for (size_t i = 0; i < phased->n_classes; i++)
+        for (uint32_t j = 0; j < phased->classes[i].service.n; j++)
+            most = fmax(most, -phased->classes[i].service.rates[j][j]);
+    return most;
+}
+
+/* Wait and service of each class; all share the wait, as in the renewal view. */
+static int own_sojourns(const struct phased *phased, const struct waiting *wait,
+                        struct waiting *ret)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < phased->n_classes; i++)
+        err = waiting_add(wait, &phased->classes[i].service, &ret[i]);
+    return err;
+}
+
+static int answer_with(const struct phased *phased, const struct query *query,
+                       const struct waiting *wait, const struct waiting *sojourn,
+                       struct answer *ret)
+{
+    size_t n = phased->n_classes;
+    const struct waiting **laws = calloc(2 * n, sizeof(*laws));
+    struct waiting *own = calloc(n, sizeof(*own));
+    int err = laws && own ? 0 : -ENOMEM;
+    if (!err && !phased->alike)
+        err = own_sojourns(phased, wait, own);
+    for (size_t i = 0; !err && i < n; i++) {
+        laws[i] = wait;
+        laws[n + i] = phased->alike ? sojourn : &own[i];
+    }
+    if (!err)
+        phased_answer(phased, query, wait, laws, laws + n, ret);
+    for (size_t i = 0; own && i < n; i++)
+        waiting_free(&own[i]);
+    free(own);
+    free(laws);
+    return err;
+}
+
+static int answer_quasi(const struct phased *phased, const struct query *query,
                         const struct quasi *quasi, const struct qbd_gap *gap, struct answer *ret)
 {
     struct waiting wait, sojourn;
     double *arrivals = malloc(gap->n * sizeof(double));
-    const struct waiting **laws = calloc(2 * phased->n_classes, sizeof(*laws));
-    int err = arrivals && laws ? 0 : -ENOMEM;
+    int err = arrivals ? 0 : -ENOMEM;
     for (size_t a = 0; !err && a < gap->n; a++)
         arrivals[a] = gap->leave[a] / phased->container_rate;
     if (!err)
-        err = waiting_solve(quasi, &phased->service, (const double *const[]){arrivals}, 1, &wait,
-                            &sojourn);
+        err = waiting_solve(quasi, &phased->service, (const double *const[]){arrivals}, 1,
+                            phased->alike ? 0 : fastest(phased), &wait, &sojourn);
     if (!err) {
-        for (size_t i = 0; i < phased->n_classes; i++) {
-            laws[i] = &wait;
-            laws[phased->n_classes + i] = &sojourn;
-        }
-        phased_answer(phased, query, &wait, laws, laws + phased->n_classes, ret);
+        err = answer_with(phased, query, &wait, &sojourn, ret);
         waiting_free(&wait);
         waiting_free(&sojourn);
     }
     free(arrivals);
-    free(laws);
     return err;
 }
 
@@ -311,7 +347,7 @@ static int solve_phased(const struct phased *phased, const struct query *query, 
         qbd_blocks(&gap, &phased->service, &quasi);
         err = quasi_solve(&quasi);
         if (!err)
-            err = answer_alike(phased, query, &quasi, &gap, ret);
+            err = answer_quasi(phased, query, &quasi, &gap, ret);
         qbd_gap_free(&gap);
     }
     quasi_free(&quasi);

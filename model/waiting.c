@@ -137,12 +137,13 @@ void waiting_free(struct waiting *waiting)
 }
 
 int waiting_solve(const struct quasi *quasi, const struct phases *service,
-                  const double *const *kinds, size_t n_kinds, struct waiting *ret_waits,
-                  struct waiting *ret_sojourns)
+                  const double *const *kinds, size_t n_kinds, double rate,
+                  struct waiting *ret_waits, struct waiting *ret_sojourns)
 {
     struct sweep w;
     struct waiting *laws = calloc(2 * n_kinds, sizeof(*laws));
     bool ok = sweep_init(&w, quasi, service, n_kinds) == 0 && laws;
+    w.rate = fmax(w.rate, rate);
     for (size_t i = 0; ok && i < n_kinds; i++)
         sweep_kind(&w, i, kinds[i]);
     int calm = 0;
@@ -167,6 +168,53 @@ int waiting_solve(const struct quasi *quasi, const struct phases *service,
     return ok ? 0 : -ENOMEM;
 }
 
+static double column_product(const double *row, const double *column, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += row[i] * column[i];
+    return sum;
+}
+
+/* row := row (I + generator / rate), in place. */
+static void row_step(double *row, const struct matrix *generator, double rate, double *room)
+{
+    matrix_left(row, generator, room);
+    for (size_t i = 0; i < generator->rows; i++)
+        row[i] = fmax(0, row[i] + room[i] / rate);
+}
+
+int waiting_exponential(const double *row, const struct matrix *generator, const double *columns,
+                        size_t n_laws, struct waiting *ret)
+{
+    size_t n = generator->rows;
+    double *now = malloc(n * sizeof(double)), *room = malloc(n * sizeof(double)), rate = 0;
+    struct waiting *laws = calloc(n_laws, sizeof(*laws));
+    bool ok = now && room && laws;
+    int calm = 0;
+    for (size_t i = 0; i < n; i++)
+        rate = fmax(rate, -MATRIX(*generator, i, i));
+    if (ok)
+        memcpy(now, row, n * sizeof(double));
+    for (int step = 0; ok && step < STEPS_MAX; step++) {
+        for (size_t i = 0; i < n_laws; i++) {
+            laws[i].rate = rate;
+            ok = ok && waiting_push(&laws[i], column_product(now, columns + i * n, n));
+        }
+        if (!ok || settled(laws, n_laws, &calm))
+            break;
+        row_step(now, generator, rate, room);
+    }
+    for (size_t i = 0; laws && !ok && i < n_laws; i++)
+        waiting_free(&laws[i]);
+    if (ok)
+        memcpy(ret, laws, n_laws * sizeof(*laws));
+    free(now);
+    free(room);
+    free(laws);
+    return ok ? 0 : -ENOMEM;
+}
+
 double waiting_mean(const struct waiting *waiting)
 {
     double sum = 0;
@@ -183,6 +231,51 @@ static double over_at(const struct waiting *waiting, size_t j)
     if (j < waiting->n)
         return waiting->over[j];
     return waiting->over[waiting->n - 1] * pow(waiting->decay, (double)(j - waiting->n + 1));
+}
+
+/* Probabilities that a service takes more than 0, 1, ... steps of this rate, to the last that
+ * matters. */
+static int service_over(const struct phases *service, double rate, struct waiting *ret)
+{
+    double now[PHASES_MAX], next[PHASES_MAX], left = 1;
+    memcpy(now, service->start, sizeof(now));
+    *ret = (struct waiting){.rate = rate};
+    while (left > GONE && ret->n < STEPS_MAX) {
+        if (!waiting_push(ret, left)) {
+            waiting_free(ret);
+            return -ENOMEM;
+        }
+        left = 0;
+        for (uint32_t j = 0; j < service->n; j++) {
+            next[j] = now[j];
+            for (uint32_t i = 0; i < service->n; i++)
+                next[j] += now[i] * service->rates[i][j] / rate;
+            left += next[j];
+        }
+        memcpy(now, next, sizeof(now));
+    }
+    return 0;
+}
+
+/* Steps add up: more than j in all, those of the service being l or already more. */
+int waiting_add(const struct waiting *wait, const struct phases *service, struct waiting *ret)
+{
+    struct waiting steps, sum = {.rate = wait->rate, .decay = wait->decay};
+    int err = service_over(service, wait->rate, &steps);
+    for (size_t j = 0; !err && j < wait->n + steps.n; j++) {
+        double over = j < steps.n ? steps.over[j] : 0;
+        for (size_t l = 1; l <= j && l <= steps.n; l++) {
+            double this = steps.over[l - 1] - (l < steps.n ? steps.over[l] : 0);
+            over += this * (wait->n > 0 ? over_at(wait, j - l) : 0);
+        }
+        err = waiting_push(&sum, over) ? 0 : -ENOMEM;
+    }
+    waiting_free(&steps);
+    if (err)
+        waiting_free(&sum);
+    else
+        *ret = sum;
+    return err;
 }
 
 double waiting_tail(const struct waiting *waiting, double y)

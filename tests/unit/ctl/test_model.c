@@ -169,6 +169,26 @@ static void test_exact(void **state)
     }
 }
 
+/* Containers of unlike sizes, served by packets: each has its own service. */
+static void test_exact_by_size(void **state)
+{
+    (void)state;
+    double delays[2][2];
+    static const char *const methods[] = {"exact", "sim"};
+
+    for (int i = 0; i < 2; i++) {
+        json_t *json = program_json(
+            folder, PROGRAM_WORDS("model", "wait", "--stream", "6:2", "6:6", "--service", "0.1s",
+                                  "--service-per-packet", "0.02s", "--method", methods[i],
+                                  "--containers", "1000000", "--json"));
+        for (size_t j = 0; j < 2; j++)
+            delays[i][j] = number(stream(json, j), "delay_mean_s");
+        json_decref(json);
+    }
+    for (int j = 0; j < 2; j++)
+        assert_within(delays[0][j] / delays[1][j], 1, 0.01);
+}
+
 static void test_sim(void **state)
 {
     (void)state;
@@ -521,6 +541,8 @@ static void test_mistakes(void **state)
         {{WAIT, "--stream", "1k:5", "--at", "soon"}, "--at: 'soon'"},
         {{WAIT, "--stream", "1k:5", "--method", "magic"}, "--method: 'magic'"},
         {{WAIT, "--stream", "1k:500x9", "--method", "qbd"}, "phases"},
+        {{WAIT, "--stream", "1k:5:9ms", "--method", "exact"}, "timeouts"},
+        {{"model", "wait", "--stream", "1k:5", "--service", "1us:0", "--method", "qbd"}, "SCV"},
         {{WAIT, "--stream", "1k:5", "--containers", "1"}, "--containers"},
         {{WAIT, "--stream", "1k:5", "--seed", "x"}, "--seed"},
         {{"model", "wait", "--stream", "1k:5"}, "--service"},
@@ -572,15 +594,25 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wait_json),     cmocka_unit_test(test_wait_people),
-        cmocka_unit_test(test_published),     cmocka_unit_test(test_published_tail),
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_sim),
-        cmocka_unit_test(test_jitter),        cmocka_unit_test(test_bursts),
-        cmocka_unit_test(test_use_case),      cmocka_unit_test(test_published_size),
-        cmocka_unit_test(test_size_boundary), cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_size_people),   cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_curve_of_all),  cmocka_unit_test(test_curve),
-        cmocka_unit_test(test_plot),          cmocka_unit_test(test_unstable),
+        cmocka_unit_test(test_wait_json),
+        cmocka_unit_test(test_wait_people),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_published_tail),
+        cmocka_unit_test(test_exact_by_size),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_sim),
+        cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_use_case),
+        cmocka_unit_test(test_published_size),
+        cmocka_unit_test(test_size_boundary),
+        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_size_people),
+        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_curve_of_all),
+        cmocka_unit_test(test_curve),
+        cmocka_unit_test(test_plot),
+        cmocka_unit_test(test_unstable),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include "model/exact.h"
+#include "model/published.h"
 #include "model/qbd.h"
 #include "model/sim.h"
+#include "near.h"
 
 #define TAILS 3
 
@@ -335,8 +337,6 @@ static void limits_and_refusals(void **state)
     assert_int_equal(ask(qbd_solve, &fixed, 1, NULL, &asked), -ENOTSUP);
     timed.timeout = 1e6;
     assert_int_equal(ask(exact_solve, &timed, 1, NULL, &asked), 0);
-    struct stream unlike[] = {erlang(1, 4, 1), {1, 4, INFINITY, 1, {2, 1, 0}}};
-    assert_int_equal(ask(exact_solve, unlike, 2, NULL, &asked), -ENOTSUP);
     struct stream bad = erlang(-1, 4, 1);
     assert_int_equal(ask(exact_solve, &bad, 1, NULL, &asked), -EINVAL);
     struct stream full = erlang(4, 4, 1), silent = erlang(0, 4, 2);
@@ -346,6 +346,93 @@ static void limits_and_refusals(void **state)
     assert_int_equal(ask(exact_solve, &silent, 1, NULL, &asked), 0);
     assert_true(asked.answer.stable && asked.answer.wait.mean == 0);
     assert_float_equal(asked.streams[0].delay_mean, 4, 1e-12);
+}
+
+/* Single packets of unlike services: Pollaczek and Khinchine. */
+static void own_services_in_closed_form(void **state)
+{
+    (void)state;
+    struct stream streams[] = {{0.3, 1, INFINITY, 1, {1, 1, 0}},
+                               {0.02, 1, INFINITY, 3, {8, 0.25, 0}},
+                               {0.1, 1, INFINITY, 1, {0.5, 3, 0}}};
+    struct asked asked;
+    double rho = 0, second = 0;
+    for (int i = 0; i < 3; i++) {
+        double work = streams[i].count * streams[i].rate * streams[i].service.mean;
+        rho += work;
+        second += work * streams[i].service.mean * (1 + streams[i].service.scv);
+    }
+    double wait = second / (2 * (1 - rho));
+    assert_int_equal(ask(exact_solve, streams, 3, (double[]){0, 1, 5}, &asked), 0);
+    assert_near(asked.answer.utilisation, rho, 1e-12);
+    assert_near(asked.answer.wait.mean / wait, 1, 1e-10);
+    assert_near(asked.tail[0], rho, 1e-10);
+    for (int i = 0; i < 3; i++) {
+        assert_near(asked.streams[i].wait_mean / wait, 1, 1e-10);
+        assert_near(asked.streams[i].delay_mean, wait + streams[i].service.mean, 1e-9);
+    }
+}
+
+/* Services that hardly differ: by the age of the one in service as by the number of all. */
+static void ages_and_levels_agree(void **state)
+{
+    (void)state;
+    static const double scvs[] = {0.3, 1, 2};
+    for (int i = 0; i < 3; i++) {
+        struct stream streams[] = {erlang(1.2, 4, 2), erlang(0.9, 5, 1)};
+        struct asked levels, ages;
+        for (int j = 0; j < 2; j++)
+            streams[j].service = (struct service){0.97, scvs[i], 0};
+        assert_int_equal(ask(exact_solve, streams, 2, (double[]){0, 1, 5}, &levels), 0);
+        streams[1].service.mean *= 1 + 1e-8;
+        assert_int_equal(ask(exact_solve, streams, 2, (double[]){0, 1, 5}, &ages), 0);
+        assert_near(ages.answer.wait.mean / levels.answer.wait.mean, 1, 1e-6);
+        assert_near(ages.answer.wait.p99 / levels.answer.wait.p99, 1, 1e-6);
+        for (int j = 0; j < TAILS; j++)
+            assert_near(ages.tail[j] / levels.tail[j], 1, 1e-6);
+        for (int j = 0; j < 2; j++) {
+            assert_near(ages.streams[j].wait_mean / levels.streams[j].wait_mean, 1, 1e-6);
+            assert_near(ages.streams[j].delay_p99 / levels.streams[j].delay_p99, 1, 1e-6);
+        }
+    }
+}
+
+/* Services that differ much, against a simulation that follows each container. */
+static void own_services_as_simulated(void **state)
+{
+    (void)state;
+    struct stream streams[] = {{1.2, 6, INFINITY, 1, {2, 0.25, 0}},
+                               {0.6, 3, INFINITY, 1, {0.5, 1, 0}},
+                               {0.08, 2, INFINITY, 1, {4, 0.5, 0}}};
+    struct asked asked;
+    struct stream_delay delays[3];
+    struct answer sim = {.streams = delays};
+    struct query query = {streams, 3, NULL, 0};
+    struct sim_options options = {.seed = 1, .containers = 4000000};
+    assert_int_equal(ask(exact_solve, streams, 3, NULL, &asked), 0);
+    assert_int_equal(sim_run(&query, &options, &sim, NULL), 0);
+    assert_near(asked.answer.wait.mean / sim.wait.mean, 1, 0.015);
+    assert_near(asked.answer.wait.p99 / sim.wait.p99, 1, 0.02);
+    for (int i = 0; i < 3; i++)
+        assert_near(asked.streams[i].wait_mean / delays[i].wait_mean, 1, 0.015);
+}
+
+/* The published view of unlike services: their mixture, in both of its forms. */
+static void mixed_services_as_published(void **state)
+{
+    (void)state;
+    struct stream streams[] = {{1.2, 6, INFINITY, 1, {2, 1, 0}},
+                               {0.6, 3, INFINITY, 1, {0.5, 0.5, 0}}};
+    struct asked qbd, published;
+    assert_int_equal(ask(qbd_solve, streams, 2, (double[]){0, 1, 5}, &qbd), 0);
+    assert_int_equal(ask(published_solve, streams, 2, (double[]){0, 1, 5}, &published), 0);
+    assert_near(qbd.answer.wait.mean / published.answer.wait.mean, 1, 1e-8);
+    for (int i = 0; i < TAILS; i++)
+        assert_near(qbd.tail[i] / published.tail[i], 1, 1e-8);
+    for (int i = 0; i < 2; i++) {
+        assert_near(qbd.streams[i].delay_mean / published.streams[i].delay_mean, 1, 1e-8);
+        assert_near(qbd.streams[i].delay_p99 / published.streams[i].delay_p99, 1, 1e-6);
+    }
 }
 
 /* A cost per packet is a fixed time on top: same mean, less variation. */
@@ -375,6 +462,10 @@ int main(void)
         cmocka_unit_test(matrices_hold_their_equations),
         cmocka_unit_test(wait_from_r_is_phase_type),
         cmocka_unit_test(limits_and_refusals),
+        cmocka_unit_test(own_services_in_closed_form),
+        cmocka_unit_test(ages_and_levels_agree),
+        cmocka_unit_test(own_services_as_simulated),
+        cmocka_unit_test(mixed_services_as_published),
         cmocka_unit_test(cost_per_packet_is_fixed_time),
     };
     return cmocka_run_group_tests_name("phased", tests, NULL, NULL);
