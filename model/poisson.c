@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/poisson.h"
 
-#include <gsl/gsl_sf_gamma.h>
-#include <gsl/gsl_sf_log.h>
 #include <math.h>
+
+/* A chance of a count below the mean that is none. */
+#define NONE 1e-34
 
 /* ln(n!) - (n + 1/2) ln n + n - ln(2 pi)/2, for n >= 1. */
 static double stirling_error(double n)
@@ -14,13 +15,16 @@ static double stirling_error(double n)
     return (1.0 / 12 - (1.0 / 360 - (1.0 / 1260 - 1.0 / (1680 * n2)) / n2) / n2) / n;
 }
 
-/* n ln(n/x) + x - n >= 0, exact where n is near x. */
+/*
+ * n ln(n/x) + x - n >= 0. Near x = n, where it matters, the difference is wrong by
+ * n |t| of the last digit, t being at most of the order of n^(-1/2).
+ */
 static double deviance(double n, double x)
 {
     double t = (x - n) / n;
-    if (t > 1e3 || t < -0.999) /* no cancellation there, and 1 + t may be 0 */
+    if (t > 1e3 || t < -0.999) /* 1 + t may be 0 */
         return x - n - n * log(x / n);
-    return -n * gsl_sf_log_1plusx_mx(t);
+    return fmax(0, n * (t - log1p(t)));
 }
 
 double poisson_pmf(double n, double x)
@@ -34,6 +38,29 @@ double poisson_pmf(double n, double x)
     return exp(-stirling_error(n) - deviance(n, x)) / sqrt(2 * M_PI * n);
 }
 
+/* 1 + x/(n+1) + x^2/((n+1)(n+2)) + ..., x < n + 1: all terms from P(n) up, relative to it. */
+static double terms_above(double n, double x)
+{
+    double term = 1, sum = 1;
+    while (term > 1e-17 * sum) {
+        n++;
+        term *= x / n;
+        sum += term;
+    }
+    return sum;
+}
+
+/* 1 + n/x + n(n-1)/x^2 + ..., n <= x: from P(n) down. */
+static double terms_below(double n, double x)
+{
+    double term = 1, sum = 1, per = 1 / x;
+    for (; n > 0 && term > 1e-17 * sum; n--) {
+        term *= n * per;
+        sum += term;
+    }
+    return sum;
+}
+
 double poisson_below(double n, double x)
 {
     if (n <= 0)
@@ -44,11 +71,10 @@ double poisson_below(double n, double x)
         return exp(-x);
     if (!(x < 1e300))
         return 0;
-    double off = deviance(n, x);
-    if (off >
-        (x < n ? 40 : 80)) /* both tails are at most exp(-off): 1 to rounding, or below 1e-30 */
-        return x < n;
-    return gsl_sf_gamma_inc_Q(n, x);
+    if (x < n)
+        return 1 - poisson_reaches(n, x);
+    double last = poisson_pmf(n - 1, x);
+    return last > NONE ? fmin(1, last * terms_below(n - 1, x)) : 0;
 }
 
 double poisson_reaches(double n, double x)
@@ -61,10 +87,8 @@ double poisson_reaches(double n, double x)
         return -expm1(-x);
     if (!(x < 1e300))
         return 1;
-    /* The lower tail keeps its relative precision as long as GSL can give it. */
+    /* The small side is summed, so that it keeps its relative precision. */
     if (x >= n)
         return 1 - poisson_below(n, x);
-    if (deviance(n, x) > 650)
-        return 0;
-    return gsl_sf_gamma_inc_P(n, x);
+    return fmin(1, poisson_pmf(n, x) * terms_above(n, x));
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Poisson probabilities for counts up to STREAM_SIZE_MAX and any mean, safe
- * for every argument: GSL's gamma functions stop the program on arguments out
- * of their range, these return the limit.
+ * for every argument: out of range they return the limit.
  */
 #ifndef XENAGG_MODEL_POISSON_H
 #define XENAGG_MODEL_POISSON_H

@@ -50,6 +50,15 @@ static void agrees_with_sums_over_counts(void **state)
     }
 }
 
+/* Far more counts than a table has: sums in more digits than there are here. */
+static void tails_of_large_counts_are_exact(void **state)
+{
+    (void)state;
+    assert_near(poisson_reaches(40788, 40606.2), 0.184095700408380738692, 1e-12);
+    assert_near(poisson_reaches(1277, 1244.84), 0.184519590567993026151, 1e-12);
+    assert_near(poisson_below(40788, 40606.2), 1 - 0.184095700408380738692, 1e-12);
+}
+
 static double integral(double (*tail)(const struct closing_law *, double),
                        const struct closing_law *c, double from, double to)
 {
@@ -171,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_sums_over_counts),
+        cmocka_unit_test(tails_of_large_counts_are_exact),
         cmocka_unit_test(tails_integrate_to_the_means),
         cmocka_unit_test(without_timeout_the_count_decides),
         cmocka_unit_test(a_trickle_waits_for_the_timeout),
