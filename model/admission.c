@@ -8,6 +8,7 @@
 /* The question, with room for all its guests. */
 struct trial {
     const struct end_costs *worker;
+    struct dimension_room *room;
     struct guest_load *guests; /* present ones first */
     struct sizing *sizings;
     bool *kept; /* of those present: their promise is kept without newcomers */
@@ -18,11 +19,11 @@ static int trial_init(struct trial *trial, const struct end_costs *worker,
                       const struct guest_load *present, size_t n, const struct guest_load *newcomer,
                       uint32_t most)
 {
-    *trial = (struct trial){.worker = worker, .n = n};
+    *trial = (struct trial){.worker = worker, .room = dimension_room_create(), .n = n};
     trial->guests = calloc(n + most, sizeof(*trial->guests));
     trial->sizings = calloc(n + most, sizeof(*trial->sizings));
     trial->kept = calloc(n + 1, sizeof(*trial->kept));
-    if (!trial->guests || !trial->sizings || !trial->kept)
+    if (!trial->room || !trial->guests || !trial->sizings || !trial->kept)
         return -ENOMEM;
     if (n)
         memcpy(trial->guests, present, n * sizeof(*present));
@@ -33,6 +34,7 @@ static int trial_init(struct trial *trial, const struct end_costs *worker,
 
 static void trial_free(struct trial *trial)
 {
+    dimension_room_destroy(trial->room);
     free(trial->guests);
     free(trial->sizings);
     free(trial->kept);
@@ -44,7 +46,7 @@ static int trial_solve(struct trial *trial, uint32_t count, struct worker_foreca
     size_t n = trial->n + count;
 
     memset(trial->sizings, 0, n * sizeof(*trial->sizings));
-    return dimension_worker(trial->worker, trial->guests, n, trial->sizings, ret);
+    return dimension_worker_in(trial->room, trial->worker, trial->guests, n, trial->sizings, ret);
 }
 
 /* Who was kept before any newcomer came; a promise that is broken anyway is nobody's fault. */

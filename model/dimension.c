@@ -100,9 +100,9 @@ static bool plan_leads(const struct plan *p, enum direction d)
 
 static void plan_take(struct plan *p, const struct search *s)
 {
-    p->size[s->lead] = s->size[s->lead];
+    p->size[s->lead] = s->last.size[s->lead];
     if (s->tied)
-        p->size[!s->lead] = s->size[!s->lead];
+        p->size[!s->lead] = s->last.size[!s->lead];
 }
 
 /* ---- all of them at a given wait ---- */
@@ -130,7 +130,7 @@ static void plan_keep(struct joint *j, size_t i, enum direction d, double wait)
     }
     p->settled[d] = false;
     plan_take(p, &s);
-    plant_worker_set(&j->worker, i, &s.lanes);
+    plant_worker_set(&j->worker, i, &s.last.lanes);
 }
 
 /* The same for all guests; notes who cannot. */
@@ -167,7 +167,7 @@ static void joint_settle(struct joint *j, double wait)
             j->spent += s.spent;
             p->settled[d] = true;
             plan_take(p, &s);
-            plant_worker_set(&j->worker, i, &s.lanes);
+            plant_worker_set(&j->worker, i, &s.last.lanes);
         }
 }
 

@@ -148,22 +148,42 @@ double percentile_fill(const struct closing_law *fill, double scale, struct rest
     return (low + high) / 2;
 }
 
+/* Values as masses at GRID + 1 evenly spaced points, between two of which their mean is kept. */
+#define GRID 512
+
+static void grid_fill(const double *values, const double *weights, int n, double step,
+                      double ret[GRID + 1])
+{
+    for (int i = 0; i <= GRID; i++)
+        ret[i] = 0;
+    for (int i = 0; i < n; i++) {
+        double at = fmin(GRID, fmax(0, values[i] / step));
+        int cell = at < GRID ? (int)at : GRID - 1;
+        ret[cell] += weights[i] * (cell + 1 - at);
+        ret[cell + 1] += weights[i] * (at - cell);
+    }
+}
+
 double percentile_values(const double *values, const double *weights, int n, struct rest rest,
                          double p)
 {
     struct shifted s = shift(rest);
-    double most = 0, alone = s.above > 1 - p ? s.scale * log(s.above / (1 - p)) : 0;
+    double mass[GRID + 1], most = 0, beyond = 1, near = 0;
     for (int i = 0; i < n; i++)
         most = fmax(most, values[i]);
-    double low = s.first, high = s.first + alone + most;
-    for (int i = 0; i < 40 && high - low > 1e-4 * high; i++) {
-        double middle = (low + high) / 2, tail = 0;
-        for (int j = 0; j < n; j++)
-            tail += weights[j] * shifted_tail(&s, middle - s.first - values[j]);
-        if (tail > 1 - p)
-            low = middle;
-        else
-            high = middle;
+    double step = fmax(most, 1e-12) / GRID, fall = s.scale > 0 ? exp(-step / s.scale) : 0;
+    grid_fill(values, weights, n, step, mass);
+    /* From point to point: what lies beyond, and of what lies before, its tail. */
+    for (int i = 0; i <= GRID; i++) {
+        near = near * fall + mass[i] * s.above;
+        beyond = i < GRID ? beyond - mass[i] : 0;
+        double left = beyond + near, next = beyond + near * fall;
+        if (left <= 1 - p)
+            return s.first + i * step;
+        if (next <= 1 - p || i == GRID) {
+            double rise = s.scale > 0 ? s.scale * log(near / fmax(1e-300, 1 - p - beyond)) : 0;
+            return s.first + i * step + rise;
+        }
     }
-    return (low + high) / 2;
+    return s.first + most;
 }

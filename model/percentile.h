@@ -30,7 +30,10 @@ void rest_add(struct rest *sum, struct rest part);
  */
 double percentile_fill(const struct closing_law *fill, double scale, struct rest rest, double p);
 
-/* The same with a part that takes values[i] with weights[i] (adding up to 1). */
+/*
+ * The same with a part that takes values[i] >= 0 with weights[i] (adding up to 1): to about a
+ * five-hundredth of the largest value.
+ */
 double percentile_values(const double *values, const double *weights, int n, struct rest rest,
                          double p);
 

@@ -85,6 +85,7 @@ static void guest_waits(const struct fast_class classes[GUEST_CLASSES], struct g
  * longest for its closing, and are the first to be unloaded.
  */
 struct way {
+    bool means_only;
     struct delay_parts mean;
     double fill_scale;
     struct rest rest;                  /* without the fill wait */
@@ -107,6 +108,8 @@ static void way_container(struct way *way, const struct lane *lane, const struct
     way->mean.ring = wait + setup;
     way->mean.unload = to->unload + middle;
     double sooner = lane->fill_mean > 0 ? (last - middle) / lane->fill_mean : 1;
+    if (way->means_only)
+        return;
     way->fill_scale = fmax(0, 1 - sooner);
     rest_add(&way->rest, rest_service(from->publish, from->scv));
     rest_add(&way->rest, rest_service(to->unload, to->scv));
@@ -121,6 +124,8 @@ static void way_port(struct way *way, const struct lane *lane, const struct end_
     way->mean.port = read + setup + costs->read * (burst + 1) / 2;
     /* The packet that completes the container may wait less or more than this one did. */
     way->mean.fill = fmax(0, lane->fill_mean + complete - read);
+    if (way->means_only)
+        return;
     rest_add(&way->rest, rest_wait(complete, decay));
     rest_add(&way->rest, rest_wakeup(costs->wakeup, setup));
 }
@@ -140,7 +145,7 @@ static void way_rx(const struct end_costs *worker, const struct guest_load *gues
 {
     const struct lane *lane = &lanes->lane[DIRECTION_RX];
     double wait = queue->waits[GUEST_TAKE], setup = queue->setup;
-    *ret = (struct way){0};
+    *ret = (struct way){.means_only = !(guest->promise.percentile > 0)};
     way_port(ret, lane, worker, plant_burst(guest->dispersion[DIRECTION_RX]), view->read,
              view->publish, view->decay, view->setup);
     way_container(ret, lane, worker, &guest->costs, wait, queue->decay, setup);
@@ -156,7 +161,7 @@ static void way_own(const struct end_costs *worker, const struct guest_load *gue
     double burst = guest->forwarded > 0 ? 1 : plant_burst(guest->dispersion[DIRECTION_TX]);
     if (lanes->forwarded > 0)
         lane.fill_mean = lane.law.fill_mean;
-    *ret = (struct way){0};
+    *ret = (struct way){.means_only = !(guest->promise.percentile > 0)};
     way_port(ret, &lane, &guest->costs, burst, queue->found, queue->waits[GUEST_PUBLISH],
              queue->decay, queue->setup);
     way_container(ret, &lane, &guest->costs, worker, view->take, view->decay, view->setup);

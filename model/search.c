@@ -82,8 +82,8 @@ double search_timeout(const struct search *s, enum direction d, uint32_t packets
 
 static void place(struct search *s, enum direction d, uint32_t packets)
 {
-    s->size[d].packets = packets;
-    s->size[d].timeout = search_timeout(s, d, packets);
+    s->last.size[d].packets = packets;
+    s->last.size[d].timeout = search_timeout(s, d, packets);
 }
 
 /* The delay with the sizes as they stand. */
@@ -91,14 +91,14 @@ static double measure(struct search *s)
 {
     const struct guest_load *g = load_of(s);
     s->spent += g->promise.percentile > 0 ? SEARCH_PERCENTILE : SEARCH_MEAN;
-    s->spent += s->lanes.forwarded > 0 ? SEARCH_FORWARDING : 0;
-    if (s->tied || s->lanes.forwarded > 0)
-        plant_lanes(s->worker->costs, g, s->size, &s->worker->weather, &s->lanes);
+    s->spent += s->last.lanes.forwarded > 0 ? SEARCH_FORWARDING : 0;
+    if (s->tied || s->last.lanes.forwarded > 0)
+        plant_lanes(s->worker->costs, g, s->last.size, &s->worker->weather, &s->last.lanes);
     else
-        plant_lane(s->worker->costs, g, s->size, &s->worker->weather, s->lead, &s->lanes);
-    plant_guest(s->worker->costs, g, &s->lanes, &s->view, s->wanted, &s->forecast);
-    s->delay = s->both ? s->forecast.promised : s->forecast.lane_promised[s->lead];
-    return s->delay;
+        plant_lane(s->worker->costs, g, s->last.size, &s->worker->weather, s->lead, &s->last.lanes);
+    plant_guest(s->worker->costs, g, &s->last.lanes, &s->view, s->wanted, &s->last.forecast);
+    s->last.delay = s->both ? s->last.forecast.promised : s->last.forecast.lane_promised[s->lead];
+    return s->last.delay;
 }
 
 static double try(struct search *s, uint32_t packets)
@@ -125,15 +125,15 @@ void search_init(struct search *s, const struct plant_worker *worker, size_t gue
     s->ratio = 1;
     if (tied && !search_forwards(g))
         s->ratio = g->rate[DIRECTION_TX] / g->rate[DIRECTION_RX];
-    memcpy(s->size, sizes, sizeof(s->size));
-    s->lanes = worker->lanes[guest];
+    memcpy(s->last.size, sizes, sizeof(s->last.size));
+    s->last.lanes = worker->lanes[guest];
     s->wanted = s->both ? PLANT_PROMISED : 1 << lead;
 }
 
 double search_work(const struct search *s)
 {
     struct fast_class c[2];
-    plant_guest_classes(s->worker->costs, &s->lanes, &c[0], &c[1]);
+    plant_guest_classes(s->worker->costs, &s->last.lanes, &c[0], &c[1]);
     return c[0].rate * c[0].service + c[1].rate * c[1].service;
 }
 
@@ -143,6 +143,7 @@ double search_work(const struct search *s)
 struct bracket {
     double low, high; /* packets; 0 and max + 1 until one was tried */
     double at_low, at_high;
+    struct trial kept; /* at `low` */
 };
 
 /* Where to look next: along the line through both ends, or by the slope of the fill wait. */
@@ -161,15 +162,22 @@ static double next_size(const struct search *s, const struct bracket *b, double 
     return fmin(b->high - 1, fmax(fmax(b->low + 1, s->min), floor(next)));
 }
 
-static void bracket_put(struct bracket *b, double packets, double delay, double promise)
+static void bracket_put(struct bracket *b, const struct search *s, double packets, double promise)
 {
-    if (KEPT(delay, promise)) {
+    if (KEPT(s->last.delay, promise)) {
         b->low = packets;
-        b->at_low = delay;
+        b->at_low = s->last.delay;
+        b->kept = s->last;
     } else {
         b->high = packets;
-        b->at_high = delay;
+        b->at_high = s->last.delay;
     }
+}
+
+static void bracket_try(struct bracket *b, struct search *s, double packets, double promise)
+{
+    try(s, (uint32_t)packets);
+    bracket_put(b, s, packets, promise);
 }
 
 /* Small containers may overload the guest itself: then the delay falls before it rises. */
@@ -179,7 +187,8 @@ static bool find_any(struct search *s, struct bracket *b, double promise)
     for (double packets = s->min; packets <= s->max; packets = floor(packets * 1.5) + 1) {
         double delay = try(s, (uint32_t)packets);
         if (KEPT(delay, promise)) {
-            *b = (struct bracket){.low = packets, .at_low = delay, .high = s->max + 1.0};
+            b->high = s->max + 1.0;
+            bracket_put(b, s, packets, promise);
             return true;
         }
         if (delay > 1.5 * best)
@@ -195,9 +204,47 @@ static void narrow(struct search *s, struct bracket *b, double promise, double t
         double width = b->high - fmax(b->low, s->min - 1.0);
         if (width <= 1 || (b->low > 0 && b->high <= s->max && width <= tolerance * b->low))
             break;
-        double packets = next_size(s, b, promise, i % 4 == 3);
-        bracket_put(b, packets, try(s, (uint32_t)packets), promise);
+        bracket_try(b, s, next_size(s, b, promise, i % 4 == 3), promise);
     }
+}
+
+/*
+ * How fast the delay grows, s a packet, at least: the fill wait does. Of that the mean
+ * takes half.
+ */
+static double slope_of(const struct search *s)
+{
+    const struct guest_load *g = load_of(s);
+    double slope = (g->promise.percentile > 0 ? 1 : 0.5) / g->rate[s->lead];
+    return s->tied && !search_forwards(g) ? 2 * slope : slope;
+}
+
+#define APPROACHES 4
+
+/*
+ * From a size that is nearly right, by the slope as it is seen. True: `low` could not
+ * grow by `tolerance` any more, or it is `first`, and not by `hold`.
+ */
+static bool approach(struct search *s, struct bracket *b, double first, double promise,
+                     double tolerance, double hold)
+{
+    double slope = slope_of(s), least = slope, at = first, delay = s->last.delay;
+    for (int i = 0; i < APPROACHES && isfinite(delay); i++) {
+        double more = (promise - delay) / slope, enough = at == first ? hold : 0;
+        bool most = at >= s->max;
+        if (b->low == at && (most || more < 1 || more <= fmax(tolerance, enough) * at))
+            return true;
+        double next = floor(at + more - 0.3 * tolerance * at);
+        next = fmin(b->high - 1, fmax(fmax(b->low + 1, s->min), next));
+        if (!(next >= s->min && next < b->high))
+            return false;
+        double before = delay;
+        bracket_try(b, s, next, promise);
+        delay = s->last.delay;
+        slope = fmin(4 * least, fmax(0.5 * least, (delay - before) / (next - at)));
+        at = next;
+    }
+    return false;
 }
 
 /*
@@ -207,9 +254,9 @@ static void narrow(struct search *s, struct bracket *b, double promise, double t
 static void relax(struct search *s, double promise)
 {
     const struct guest_load *g = load_of(s);
-    struct lane_size *size = &s->size[s->lead];
+    struct lane_size *size = &s->last.size[s->lead];
     double guard = size->timeout;
-    double room = promise - s->delay + s->forecast.mean[s->lead].fill;
+    double room = promise - s->last.delay + s->last.forecast.mean[s->lead].fill;
     double trickle = clamp_timeout(g, room - late_of(s, s->lead));
     if ((s->lead == DIRECTION_TX && search_forwards(g)) || !(trickle > guard))
         return;
@@ -225,13 +272,13 @@ static bool shorten(struct search *s, double promise)
 {
     const struct guest_load *g = load_of(s);
     try(s, s->min);
-    double low = g->limits.timeout_min, high = s->size[s->lead].timeout;
-    double other = s->size[!s->lead].timeout;
+    double low = g->limits.timeout_min, high = s->last.size[s->lead].timeout;
+    double other = s->last.size[!s->lead].timeout;
     for (int i = 0; i <= 16; i++) {
         double timeout = i == 0 ? low : sqrt(low * high);
-        s->size[s->lead].timeout = timeout;
+        s->last.size[s->lead].timeout = timeout;
         if (s->tied)
-            s->size[!s->lead].timeout = fmin(timeout, other);
+            s->last.size[!s->lead].timeout = fmin(timeout, other);
         bool kept = KEPT(measure(s), promise);
         if (i == 0 && !kept)
             return false;
@@ -240,9 +287,9 @@ static bool shorten(struct search *s, double promise)
         else
             high = timeout;
     }
-    s->size[s->lead].timeout = low;
+    s->last.size[s->lead].timeout = low;
     if (s->tied)
-        s->size[!s->lead].timeout = fmin(low, other);
+        s->last.size[!s->lead].timeout = fmin(low, other);
     measure(s);
     return true;
 }
@@ -255,7 +302,7 @@ static void largest_allowed(struct search *s)
         place(s, !s->lead, search_ceiling(g, !s->lead));
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         if ((d == s->lead || s->tied) && !(d == DIRECTION_TX && search_forwards(g)))
-            s->size[d].timeout = g->limits.timeout_max;
+            s->last.size[d].timeout = g->limits.timeout_max;
     measure(s);
 }
 
@@ -268,21 +315,19 @@ enum search_result search_largest(struct search *s, uint32_t start, double toler
         return SEARCH_CEILING;
     }
     uint32_t first = within(s->min, start > 0 ? start : 1.5 * rate * promise, s->max);
-    bracket_put(&b, first, try(s, first), promise);
-    if (hold > 0 && b.low == first && first < s->max) {
-        double more = fmin(s->max, ceil(first * (1 + hold)));
-        bracket_put(&b, more, try(s, (uint32_t)more), promise);
-        if (b.low == first) {
-            try(s, first);
-            return SEARCH_KEPT;
-        }
+    bracket_try(&b, s, first, promise);
+    bool done = tolerance >= SEARCH_ROUGH && approach(s, &b, first, promise, tolerance, hold);
+    if (!done && hold > 0 && b.low == first && first < s->max) {
+        bracket_try(&b, s, fmin(s->max, ceil(first * (1 + hold))), promise);
+        done = b.low == first;
     }
-    narrow(s, &b, promise, tolerance);
+    if (!done)
+        narrow(s, &b, promise, tolerance);
     if (b.low == 0 && find_any(s, &b, promise))
         narrow(s, &b, promise, tolerance);
     if (b.low == 0)
         return s->min > 1 && shorten(s, promise) ? SEARCH_KEPT : SEARCH_NONE;
-    try(s, (uint32_t)b.low);
+    s->last = b.kept;
     if (b.low < s->max)
         return SEARCH_KEPT;
     relax(s, promise);
@@ -326,14 +371,30 @@ void search_cheapest(struct search *s, double price, uint32_t start)
         descend(s, price, within(s->min, guess, s->max), factors, 2);
 }
 
+/*
+ * Whether three times the last trial's containers, which fill longer, could spare as much
+ * elsewhere: in the guest, whose thread has fewer of them to handle. Of its waits' law
+ * a percentile is taken as that of exponential times.
+ */
+static bool larger_may_be_less(const struct search *s, double packets)
+{
+    const struct delay_parts *rx = &s->last.forecast.mean[DIRECTION_RX];
+    const struct delay_parts *tx = &s->last.forecast.mean[DIRECTION_TX];
+    double waits = rx->ring + tx->port + (s->last.lanes.forwarded > 0 ? tx->fill : 0);
+    double p = load_of(s)->promise.percentile / 100, most = p > 0 ? fmax(1, -log1p(-p)) : 1;
+    return !(waits * most < packets / load_of(s)->rate[s->lead]);
+}
+
 double search_least(struct search *s)
 {
     double least = try(s, s->min);
-    for (double packets = 3.0 * s->min; packets <= s->max; packets *= 3) {
-        double delay = try(s, (uint32_t)packets);
+    for (double packets = s->min; larger_may_be_less(s, packets); packets *= 3) {
+        double delay = 3 * packets <= s->max ? try(s, (uint32_t)(3 * packets)) : INFINITY;
         if (isfinite(least) && !(delay < least))
             break;
-        least = delay;
+        least = fmin(least, delay);
+        if (3 * packets > s->max)
+            break;
     }
     return least;
 }

@@ -21,11 +21,12 @@ struct search {
     uint32_t min, max; /* packets of the leading lane */
     enum plant_wanted wanted;
     double ratio; /* the other's packets for each of these */
-    /* The last trial: */
-    struct lane_size size[DIRECTION_COUNT];
-    struct guest_lanes lanes;
-    struct guest_forecast forecast;
-    double delay; /* s, as promised */
+    struct trial {
+        struct lane_size size[DIRECTION_COUNT];
+        struct guest_lanes lanes;
+        struct guest_forecast forecast;
+        double delay; /* s, as promised */
+    } last;
     double spent; /* about what all trials so far have cost, SEARCH_* each */
 };
 
@@ -33,6 +34,8 @@ struct search {
 #define SEARCH_MEAN 1.5
 #define SEARCH_PERCENTILE 6
 #define SEARCH_FORWARDING 25
+
+#define SEARCH_ROUGH 5e-3
 
 enum search_result {
     SEARCH_KEPT,    /* the promise is kept, and would not be by larger sizes */
@@ -55,7 +58,8 @@ uint32_t search_ceiling(const struct guest_load *guest, enum direction direction
 /*
  * All leave the sizes found as the last trial.
  *
- * Largest: to `tolerance` of the size, from `start` packets (0: no idea).
+ * Largest: to `tolerance` of the size, from `start` packets (0: no idea). From
+ * SEARCH_ROUGH on, how much larger it could be is taken from how fast the delay grows.
  * `hold`: a start that keeps the promise stays unless one so much larger does, too.
  */
 enum search_result search_largest(struct search *search, uint32_t start, double tolerance,

@@ -11,6 +11,7 @@
 
 #include "model/closing.h"
 #include "model/dimension.h"
+#include "model/search.h"
 #include "tests/unit/model/near.h"
 
 #define GUESTS 6
@@ -212,6 +213,41 @@ static void a_warm_start_rests(void **state)
 }
 
 /* Where a small container is not allowed, the timeout keeps the promise. */
+/* Looks at so many sizes, where one that stands is right no longer. */
+static double trials(double rate, double delay, double percentile, uint32_t start)
+{
+    struct guest_load guest = load(rate, rate, 0, delay, SCOPE_ONE_WAY);
+    struct plant_worker worker = {0};
+    struct lane_size sizes[DIRECTION_COUNT] = {{start, 1e-3}, {start, 1e-3}};
+    struct search search;
+    guest.promise.percentile = percentile;
+    assert_int_equal(plant_worker_begin(&worker, &costs, &guest, 1), 0);
+    plant_worker_size(&worker, 0, sizes);
+    plant_worker_solve(&worker);
+    search_init(&search, &worker, 0, sizes, DIRECTION_RX, false, 5e-6);
+    assert_int_equal(search_largest(&search, start, 1e-2, 1e-2), SEARCH_KEPT);
+    plant_worker_free(&worker);
+    return search.spent / (percentile > 0 ? SEARCH_PERCENTILE : SEARCH_MEAN);
+}
+
+/* What many guests cost is how often each is looked at. */
+static void a_warm_search_looks_once_or_twice(void **state)
+{
+    (void)state;
+    for (double percentile = 0; percentile < 100; percentile += 99)
+        for (int i = 0; i < 8; i++) {
+            double rate = 20e3 * (i + 1), delay = 600e-6 + 100e-6 * i;
+            struct guest_load guest = load(rate, rate, 0, delay, SCOPE_ONE_WAY);
+            struct sizing sizing = {0};
+            struct worker_forecast forecast;
+            guest.promise.percentile = percentile;
+            assert_int_equal(dimension_worker(&costs, &guest, 1, &sizing, &forecast), 0);
+            uint32_t size = sizing.size[DIRECTION_RX].packets;
+            assert_true(trials(rate, delay, percentile, (uint32_t)(0.95 * size)) <= 3);
+            assert_true(trials(rate, delay, percentile, (uint32_t)(1.05 * size)) <= 3);
+        }
+}
+
 static void a_floor_on_the_size_leaves_it_to_the_timeout(void **state)
 {
     (void)state;
@@ -305,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_silent_guest_keeps_its_promise_for_a_trickle),
         cmocka_unit_test(without_a_promise_the_largest_allowed),
         cmocka_unit_test(a_warm_start_rests),
+        cmocka_unit_test(a_warm_search_looks_once_or_twice),
         cmocka_unit_test(a_floor_on_the_size_leaves_it_to_the_timeout),
         cmocka_unit_test(a_crowd_gets_a_stable_answer),
         cmocka_unit_test(a_room_changes_no_answer),
