@@ -191,7 +191,7 @@ int ctl_attach(int argc, char **argv)
          &request.backend_domid, 0, KEYS_DOMID_MAX},
         {"wait", OPTION_DURATION, "DURATION", "wait until both ends are connected", &request.wait,
          0, 0},
-        {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
+        OPTION_ROW_JSON(&request.json),
     };
     const struct option_set set = {
         .command = "attach",

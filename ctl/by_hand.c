@@ -107,9 +107,8 @@ int ctl_set(int argc, char **argv)
          &request.timeout, 0, 0},
         {"handle", OPTION_NUMBER, "N", "only this one of its interfaces (all)", &request.handle, 0,
          255},
-        {"control", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.control, 0,
-         0},
-        {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
+        OPTION_ROW_CONTROL(&request.control),
+        OPTION_ROW_JSON(&request.json),
     };
     const struct option_set set = {.command = "set",
                                    .operands = "VM [rx|tx] SIZE",
@@ -141,9 +140,8 @@ int ctl_unset(int argc, char **argv)
     const struct option_spec specs[] = {
         {"handle", OPTION_NUMBER, "N", "only this one of its interfaces (all)", &request.handle, 0,
          255},
-        {"control", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.control, 0,
-         0},
-        {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
+        OPTION_ROW_CONTROL(&request.control),
+        OPTION_ROW_JSON(&request.json),
     };
     const struct option_set set = {
         .command = "unset",

@@ -364,9 +364,8 @@ int ctl_capacity(int argc, char **argv)
         {"scope", OPTION_TEXT, "SCOPE", "one-way or forwarding (the VM's)", &asked.scope, 0, 0},
         {"percentile", OPTION_TEXT, "P", "mean, or 50 to 99.9 (the VM's)", &asked.percentile_text,
          0, 0},
-        {"database", OPTION_TEXT, "FILE", "the daemon's database (" PLACES_DATABASE ")",
-         &asked.database, 0, 0},
-        {"json", OPTION_FLAG, NULL, "for programs", &asked.json, 0, 0},
+        OPTION_ROW_DATABASE(&asked.database),
+        OPTION_ROW_JSON(&asked.json),
     };
     const struct option_set set = {
         .command = "capacity",

@@ -119,7 +119,7 @@ static int check(const char *path, bool json)
 int ctl_check_config(int argc, char **argv)
 {
     bool json = false;
-    const struct option_spec specs[] = {{"json", OPTION_FLAG, NULL, "for programs", &json, 0, 0}};
+    const struct option_spec specs[] = {OPTION_ROW_JSON(&json)};
     const struct option_set set = {
         .command = "check-config",
         .operands = "[FILE]",

@@ -160,9 +160,8 @@ int ctl_explain(int argc, char **argv)
          255},
         {"plot", OPTION_TEXT, "FILE", "draw delay over size: FILE.svg or FILE.png", &request.plot,
          0, 0},
-        {"database", OPTION_TEXT, "FILE", "the daemon's database (" PLACES_DATABASE ")",
-         &request.database, 0, 0},
-        {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
+        OPTION_ROW_DATABASE(&request.database),
+        OPTION_ROW_JSON(&request.json),
     };
     const struct option_set set = {.command = "explain",
                                    .operands = "VM",

@@ -413,9 +413,8 @@ int ctl_history(int argc, char **argv)
         {"step", OPTION_SPAN, "DURATION", "length of a line of the course (by the span)",
          &request.step, 0, 0},
         {"all", OPTION_FLAG, NULL, "all decisions, not only the last ones", &request.all, 0, 0},
-        {"database", OPTION_TEXT, "FILE", "the daemon's database (" PLACES_DATABASE ")",
-         &request.database, 0, 0},
-        {"json", OPTION_FLAG, NULL, "for programs", &request.json, 0, 0},
+        OPTION_ROW_DATABASE(&request.database),
+        OPTION_ROW_JSON(&request.json),
     };
     const struct option_set set = {
         .command = "history",

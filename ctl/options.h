@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctl/places.h"
+
 enum option_kind {
     OPTION_FLAG,     /* bool */
     OPTION_TEXT,     /* const char * */
@@ -27,6 +29,21 @@ struct option_spec {
     void *target; /* where it goes; untouched where the option is not given */
     unsigned long min, max;
 };
+
+/* Rows that many sub-commands have; `place` is the target. */
+#define OPTION_ROW_JSON(place)                                                                     \
+    {                                                                                              \
+        "json", OPTION_FLAG, NULL, "for programs", place, 0, 0                                     \
+    }
+#define OPTION_ROW_CONTROL(place)                                                                  \
+    {                                                                                              \
+        "control", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", place, 0, 0         \
+    }
+#define OPTION_ROW_DATABASE(place)                                                                 \
+    {                                                                                              \
+        "database", OPTION_TEXT, "FILE", "the daemon's database (" PLACES_DATABASE ")", place, 0,  \
+            0                                                                                      \
+    }
 
 /* Starts empty; the words are argv's, `words` is freed with options_list_free. */
 struct option_list {

@@ -396,8 +396,7 @@ int ctl_status(int argc, char **argv)
          &request.interval, 1, 0},
         {"times", OPTION_NUMBER, "N", "with --watch: as often, then end", &request.times, 1,
          1000000000},
-        {"control", OPTION_TEXT, "PATH", "control socket (" PLACES_CONTROL ")", &request.control, 0,
-         0},
+        OPTION_ROW_CONTROL(&request.control),
         {"json", OPTION_FLAG, NULL, "for programs; with --watch one line each time", &request.json,
          0, 0},
     };
