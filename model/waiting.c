@@ -278,6 +278,15 @@ int waiting_add(const struct waiting *wait, const struct phases *service, struct
     return err;
 }
 
+/* So far out that none of the over[] that are kept has a weight. */
+static double beyond_last(const struct waiting *waiting, double x)
+{
+    double last = waiting->over[waiting->n - 1], steps = (double)waiting->n - 1;
+    if (!(waiting->decay > 0) || !(last > 0))
+        return 0;
+    return exp(log(last) - steps * log(waiting->decay) - x * (1 - waiting->decay));
+}
+
 double waiting_tail(const struct waiting *waiting, double y)
 {
     double x = waiting->rate * y;
@@ -285,6 +294,8 @@ double waiting_tail(const struct waiting *waiting, double y)
         return 0;
     if (x == 0)
         return waiting->over[0];
+    if (x - 10 * sqrt(x) > (double)waiting->n + 40)
+        return beyond_last(waiting, x);
     double middle = floor(x), sum = 0;
     int sign;
     double peak = exp(middle * log(x) - x - lgamma_r(middle + 1, &sign));

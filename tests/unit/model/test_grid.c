@@ -188,7 +188,7 @@ static double wait_by(enum method method, const struct stream *streams, size_t n
     struct stream_delay delays[2];
     struct answer answer = {.streams = delays};
     struct query query = {streams, n, NULL, 0};
-    struct method_options options = {.max_phases = 1000};
+    struct method_options options = {.seed = 7, .max_phases = 1000, .containers = 1000000};
     assert_int_equal(method_solve(method, &query, &options, &answer, NULL), 0);
     assert_true(answer.stable && isfinite(answer.wait.mean) && answer.wait.mean >= 0);
     for (size_t i = 0; i < n; i++)
@@ -196,23 +196,26 @@ static double wait_by(enum method method, const struct stream *streams, size_t n
     return answer.wait.mean;
 }
 
-/* Longer services: longer waits, by every method. */
+static const enum method every[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_QBD, METHOD_EXACT,
+                                    METHOD_SIM};
+#define EVERY (sizeof(every) / sizeof(every[0]))
+
+/* Longer services: longer waits, by every method. (One seed: the same containers, simulated.) */
 static void every_method_rises_with_the_service_time(void **state)
 {
-    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_QBD, METHOD_EXACT};
     struct random random;
     (void)state;
     random_init(&random, 3);
     for (int i = 0; i < 12; i++) {
         struct stream streams[2];
         size_t n = small_draw(&random, 0.3, streams);
-        for (int m = 0; m < 4; m++) {
+        for (size_t m = 0; m < EVERY; m++) {
             double before = 0;
             for (int step = 1; step <= 3; step++) {
                 struct stream longer[2] = {streams[0], streams[1]};
                 for (size_t j = 0; j < n; j++)
                     longer[j].service.mean *= step;
-                double wait = wait_by(methods[m], longer, n);
+                double wait = wait_by(every[m], longer, n);
                 assert_true(wait > before);
                 before = wait;
             }
@@ -223,14 +226,14 @@ static void every_method_rises_with_the_service_time(void **state)
 /* The same container rates of evener gaps: shorter waits, by every method. */
 static void every_method_falls_with_the_order(void **state)
 {
-    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_QBD, METHOD_EXACT};
+    static const double slack[EVERY] = {1.01, 1, 1, 1, 1.05}; /* fitted; scattered */
     struct random random;
     (void)state;
     random_init(&random, 4);
     for (int i = 0; i < 8; i++) {
         struct stream streams[2];
         size_t n = small_draw(&random, 0.5 + 0.45 * random_uniform(&random), streams);
-        for (int m = 0; m < 4; m++) {
+        for (size_t m = 0; m < EVERY; m++) {
             double before = INFINITY;
             for (uint32_t order = 1; order <= 4; order++) {
                 struct stream even[2] = {streams[0], streams[1]};
@@ -238,8 +241,8 @@ static void every_method_falls_with_the_order(void **state)
                     even[j].rate *= (double)order / even[j].size;
                     even[j].size = order;
                 }
-                double wait = wait_by(methods[m], even, n);
-                assert_true(wait < before * (m == 0 ? 1.01 : 1));
+                double wait = wait_by(every[m], even, n);
+                assert_true(wait < before * slack[m]);
                 before = wait;
             }
         }
@@ -269,6 +272,111 @@ static void no_extreme_is_too_much(void **state)
     }
 }
 
+/* Saturation and rates far apart, by the methods of small sizes; one service, and one of each. */
+static void no_extreme_is_too_much_for_matrices(void **state)
+{
+    static const double rhos[] = {1e-6, 0.5, 0.999, 0.999999}, rates[][2] = {{1, 1}, {1, 1e7}};
+    static const enum method methods[] = {METHOD_QBD, METHOD_EXACT};
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        for (int m = 0; m < 2; m++) {
+            struct stream streams[] = {{rates[i & 1][0], 3, INFINITY, 2, {1, 1, 0}},
+                                       {rates[i & 1][1], 2, INFINITY, 1, {i & 8 ? 3 : 1, 0.5, 0}}};
+            double work = 0, rho = rhos[i / 2 % 4];
+            if (!(i & 8))
+                streams[1].service = streams[0].service;
+            for (int j = 0; j < 2; j++)
+                work +=
+                    streams[j].count * streams[j].rate / streams[j].size * streams[j].service.mean;
+            for (int j = 0; j < 2; j++)
+                streams[j].service.mean *= rho / work;
+            (void)wait_by(methods[m], streams, 2);
+        }
+}
+
+/* Any sizes, timeouts and services: what is said of times is a law. */
+static void query_draw(struct random *random, double rho, struct stream *streams, size_t n)
+{
+    static const double scvs[] = {0, 0.02, 0.25, 1, 4};
+    static const uint32_t sizes[] = {1, 2, 160, 1024, 65535};
+    double work = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stream *s = &streams[i];
+        *s = (struct stream){.rate = i ? pow(10, 7 * random_uniform(random)) : 0,
+                             .size = sizes[random_below(random, 5)],
+                             .timeout = i ? INFINITY : 1,
+                             .count = 1 + random_below(random, 20),
+                             .service = {1, scvs[random_below(random, 5)], 0}};
+        if (random_below(random, 2))
+            s->service.per_packet = random_uniform(random);
+        if (i && random_below(random, 3) == 0)
+            s->timeout = 2 * random_uniform(random) * s->size / s->rate;
+    }
+    for (int round = 0; round < 2; round++) { /* measure the work, then scale it */
+        struct stream_delay delays[4];
+        struct answer answer = {.streams = delays};
+        struct query query = {streams, n, NULL, 0};
+        assert_int_equal(method_solve(METHOD_FAST, &query, NULL, &answer, NULL), 0);
+        work = answer.utilisation;
+        for (size_t i = 0; round == 0 && i < n; i++) {
+            streams[i].service.mean *= rho / work;
+            streams[i].service.per_packet *= rho / work;
+        }
+    }
+    assert_true(fabs(work / rho - 1) < 1e-9);
+}
+
+static void assert_law(const struct wait_summary *wait, const double *tail, size_t n)
+{
+    assert_true(isfinite(wait->mean) && wait->mean >= 0 && isfinite(wait->p999));
+    assert_true(wait->p50 <= wait->p99 && wait->p99 <= wait->p999);
+    for (size_t i = 0; i < n; i++)
+        assert_true(tail[i] >= 0 && tail[i] <= (i ? tail[i - 1] : 1) * (1 + 1e-9));
+}
+
+static void every_answer_is_a_law(void **state)
+{
+    static const double rhos[] = {1e-6, 0.3, 0.9, 0.999, 0.999999};
+    static const enum method methods[] = {METHOD_FAST, METHOD_PUBLISHED, METHOD_SIM};
+    struct random random;
+    (void)state;
+    random_init(&random, 6);
+    for (int i = 0; i < 120; i++) {
+        struct stream streams[4];
+        struct stream_delay delays[4];
+        double tail[6], at[6];
+        size_t n = 2 + random_below(&random, 3);
+        query_draw(&random, rhos[i % 5], streams, n);
+        for (int m = 0; m < 3; m++) {
+            struct answer answer = {.streams = delays, .tail = tail};
+            struct query query = {streams, n, at, 6};
+            struct method_options options = {.containers = 2000};
+            for (int j = 0; j < 6; j++)
+                at[j] = j * j * streams[1].service.mean / (1 - rhos[i % 5]);
+            if (m == 1 && i % 4) /* many phases at saturation take their time */
+                continue;
+            assert_int_equal(method_solve(methods[m], &query, &options, &answer, NULL), 0);
+            assert_true(answer.stable);
+            assert_law(&answer.wait, tail, 6);
+            for (size_t j = 0; j < n; j++) {
+                assert_true(isfinite(delays[j].delay_mean) && delays[j].wait_mean >= 0);
+                assert_true(delays[j].delay_p50 <= delays[j].delay_p99);
+                assert_true(isfinite(delays[j].delay_p99));
+            }
+        }
+    }
+}
+
+/* Nobody sends anything: nobody waits, by any method. */
+static void silence_has_an_answer(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < EVERY; m++) {
+        struct stream silent = {0, 65535, 2, 3, {1, 1, 0}};
+        assert_true(wait_by(every[m], &silent, 1) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +388,9 @@ int main(void)
         cmocka_unit_test(every_method_rises_with_the_service_time),
         cmocka_unit_test(every_method_falls_with_the_order),
         cmocka_unit_test(no_extreme_is_too_much),
+        cmocka_unit_test(no_extreme_is_too_much_for_matrices),
+        cmocka_unit_test(every_answer_is_a_law),
+        cmocka_unit_test(silence_has_an_answer),
     };
     return cmocka_run_group_tests_name("grid", tests, NULL, NULL);
 }
