@@ -9,6 +9,7 @@
 
 #include "model/random.h"
 #include "model/tally.h"
+#include "near.h"
 
 #define DRAWS 1000000
 
@@ -62,13 +63,13 @@ static void exponential_and_normal(void **state)
 {
     (void)state;
     struct moments m = moments_of(draw_exponential, NULL);
-    assert_float_equal(m.mean, 1, 0.005);
-    assert_float_equal(m.variance, 1, 0.015);
-    assert_float_equal(m.third, 2, 0.1);
+    assert_within(m.mean, 1, 0.005);
+    assert_within(m.variance, 1, 0.015);
+    assert_within(m.third, 2, 0.1);
     m = moments_of(draw_normal, NULL);
-    assert_float_equal(m.mean, 0, 0.005);
-    assert_float_equal(m.variance, 1, 0.007);
-    assert_float_equal(m.third, 0, 0.02);
+    assert_within(m.mean, 0, 0.005);
+    assert_within(m.variance, 1, 0.007);
+    assert_within(m.third, 0, 0.02);
 }
 
 static void gamma_of_every_order(void **state)
@@ -79,9 +80,9 @@ static void gamma_of_every_order(void **state)
         double k = shapes[i];
         struct random_gamma law = random_gamma_law(k, 1 / k);
         struct moments m = moments_of(draw_gamma, &law);
-        assert_float_equal(m.mean, 1, 0.005 / sqrt(k));
-        assert_float_equal(m.variance * k, 1, 0.02);
-        assert_float_equal(m.third * k * sqrt(k), 2 / sqrt(k), 0.1);
+        assert_within(m.mean, 1, 0.005 / sqrt(k));
+        assert_within(m.variance * k, 1, 0.02);
+        assert_within(m.third * k * sqrt(k), 2 / sqrt(k), 0.1);
     }
 }
 
@@ -91,8 +92,8 @@ static void poisson_of_every_mean(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(means) / sizeof(means[0]); i++) {
         struct moments m = moments_of(draw_poisson, &means[i]);
-        assert_float_equal(m.mean, means[i], 0.005 * sqrt(means[i]));
-        assert_float_equal(m.variance, means[i], 0.01 * means[i] + 0.005 * sqrt(means[i]));
+        assert_within(m.mean, means[i], 0.005 * sqrt(means[i]));
+        assert_within(m.variance, means[i], 0.01 * means[i] + 0.005 * sqrt(means[i]));
     }
 }
 
@@ -116,14 +117,14 @@ static void quantiles_of_a_tally(void **state)
     (void)state;
     static struct tally tally;
     tally_init(&tally, 1e-6);
-    assert_float_equal(tally_quantile(&tally, 0.5), 0, 0);
+    assert_within(tally_quantile(&tally, 0.5), 0, 0);
     for (int i = 1; i <= 1000; i++)
         tally_add(&tally, i * 1e-6, 1);
-    assert_float_equal(tally_quantile(&tally, 0.5), 500e-6, 2e-6);
-    assert_float_equal(tally_quantile(&tally, 0.99), 990e-6, 3e-6);
+    assert_within(tally_quantile(&tally, 0.5), 500e-6, 2e-6);
+    assert_within(tally_quantile(&tally, 0.99), 990e-6, 3e-6);
     tally_add(&tally, 0, 1000);
-    assert_float_equal(tally_quantile(&tally, 0.5), 0, 0);
-    assert_float_equal(tally_quantile(&tally, 0.75), 500e-6, 2e-6);
+    assert_within(tally_quantile(&tally, 0.5), 0, 0);
+    assert_within(tally_quantile(&tally, 0.75), 500e-6, 2e-6);
 }
 
 int main(void)
