@@ -5,22 +5,28 @@
  * Prints tables and writes them as JSON; docs/control.md explains them.
  *
  * XENAGG_BENCH_SCENARIO: only scenarios whose name contains this.
+ * XENAGG_BENCH_RIVALS=no: only the controller and the oracle.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/sim/oracle.h"
 #include "tests/sim/run.h"
 
 #define SCENARIOS "tests/sim/scenarios"
 #define FILES_MAX 256
+#define PROCESSES_MAX 16
 
 static const struct rule *const rules[] = {&rule_controller, &rule_fixed, &rule_published,
                                            &rule_climber,    &rule_eager, &rule_oracle};
@@ -38,21 +44,23 @@ struct outcome {
 };
 
 struct row {
-    char name[64];
+    char name[64]; /* of the file, less its ending */
     enum scenario_kind kind;
     struct outcome outcomes[RULES];
 };
 
+/* Shared by the processes that fill it. */
 struct table {
     struct row rows[FILES_MAX];
     size_t n;
+    atomic_size_t next;            /* row that nobody has begun with */
     double tick_median, tick_most; /* s */
 };
 
 static double cpu_seconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -115,6 +123,12 @@ static void costs_count(const struct scenario *scenario, const struct oracle *or
     }
 }
 
+static bool has_rivals(void)
+{
+    const char *rivals = getenv("XENAGG_BENCH_RIVALS");
+    return !rivals || strcmp(rivals, "no") != 0;
+}
+
 static int outcomes_make(const struct scenario *scenario, const char *cache, struct row *row)
 {
     struct oracle oracle;
@@ -122,6 +136,8 @@ static int outcomes_make(const struct scenario *scenario, const char *cache, str
 
     for (size_t r = 0; r < RULES && !error; r++) {
         struct run run;
+        if (r != 0 && r != ORACLE && !has_rivals())
+            continue;
         error = run_make(scenario, rules[r], &oracle, &run);
         if (error)
             break;
@@ -309,44 +325,91 @@ static int is_scenario(const struct dirent *entry)
     return end && strcmp(end, ".scenario") == 0 && (!only || strstr(entry->d_name, only));
 }
 
-static int scenario_run(const char *file, const char *cache, struct row *row)
+static int scenario_run(const char *cache, struct row *row)
 {
     static struct scenario scenario;
     char path[512], why[600];
 
-    snprintf(path, sizeof(path), SCENARIOS "/%s", file);
+    snprintf(path, sizeof(path), SCENARIOS "/%s.scenario", row->name);
     if (scenario_load(path, &scenario, why, sizeof(why))) {
         fprintf(stderr, "bench-control: %s\n", why);
         return -EINVAL;
     }
-    *row = (struct row){.kind = scenario.kind};
-    snprintf(row->name, sizeof(row->name), "%.*s", (int)strcspn(file, "."), file);
+    row->kind = scenario.kind;
     return outcomes_make(&scenario, cache, row);
 }
 
-static int scenarios_run(const char *cache, struct table *table, json_t *into)
+static int files_list(struct table *table)
 {
     struct dirent **files;
-    int n = scandir(SCENARIOS, &files, is_scenario, alphasort), error = n < 1 ? -ENOENT : 0;
+    int n = scandir(SCENARIOS, &files, is_scenario, alphasort);
 
-    printf("%-28s %-7s %6s", "scenario", "kind", "judged");
-    for (size_t r = 0; r < RULES; r++)
-        printf("%s  %.12s", r == 0 ? "  kept  time boxes" : "", r ? rules[r]->name : "");
-    printf("\n");
     for (int i = 0; i < n; i++) {
-        struct row *row = &table->rows[table->n];
-        if (!error && table->n < FILES_MAX) {
-            error = scenario_run(files[i]->d_name, cache, row);
-            if (!error) {
-                json_array_append_new(into, row_figures(row));
-                table->n++;
-            }
-        }
+        if (table->n < FILES_MAX)
+            snprintf(table->rows[table->n++].name, sizeof(table->rows[0].name), "%.*s",
+                     (int)(strrchr(files[i]->d_name, '.') - files[i]->d_name), files[i]->d_name);
         free(files[i]);
     }
     if (n >= 0)
         free(files);
+    return n < 1 ? -ENOENT : 0;
+}
+
+/* Row after row that nobody else has begun with. */
+static int rows_fill(struct table *table, const char *cache)
+{
+    int error = 0;
+
+    for (size_t i; (i = atomic_fetch_add(&table->next, 1)) < table->n && !error;)
+        error = scenario_run(cache, &table->rows[i]);
     return error;
+}
+
+static int child_wait(pid_t child)
+{
+    int status;
+
+    if (waitpid(child, &status, 0) != child)
+        return -errno;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+/* By a process for each processor. */
+static int rows_make(struct table *table, const char *cache)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pid_t children[PROCESSES_MAX];
+    int n = 0, error = 0;
+
+    while (n < processors && n < PROCESSES_MAX && !error) {
+        children[n] = fork();
+        if (children[n] == 0)
+            _exit(rows_fill(table, cache) ? 1 : 0);
+        error = children[n] < 0 ? -errno : 0;
+        n += children[n] > 0;
+    }
+    for (int i = 0; i < n; i++) {
+        int failed = child_wait(children[i]);
+        error = error ? error : failed;
+    }
+    return error;
+}
+
+static int scenarios_run(const char *cache, struct table *table, json_t *into)
+{
+    int error = files_list(table);
+
+    if (!error)
+        error = rows_make(table, cache);
+    if (error)
+        return error;
+    printf("%-28s %-7s %6s", "scenario", "kind", "judged");
+    for (size_t r = 0; r < RULES; r++)
+        printf("%s  %.12s", r == 0 ? "  kept  time boxes" : "", r ? rules[r]->name : "");
+    printf("\n");
+    for (size_t i = 0; i < table->n; i++)
+        json_array_append_new(into, row_figures(&table->rows[i]));
+    return 0;
 }
 
 static json_t *summary(const struct table *table)
@@ -356,7 +419,8 @@ static json_t *summary(const struct table *table)
     printf("%-26s %11s %11s %10s %8s %10s %8s\n", "rule", "", "", "median", "p95", "median", "p95");
     json_t *root = rule_figures(table, 0), *rivals = json_object();
     for (size_t r = 1; r < RULES; r++)
-        json_object_set_new(rivals, rules[r]->name, rule_figures(table, r));
+        if (r == ORACLE || has_rivals())
+            json_object_set_new(rivals, rules[r]->name, rule_figures(table, r));
     printf("scenarios: %zu\n", table->n);
     json_object_set_new(root, "alternatives", rivals);
     json_object_set_new(root, "scenarios", json_integer((json_int_t)table->n));
@@ -367,22 +431,27 @@ static json_t *summary(const struct table *table)
 
 int main(int argc, char **argv)
 {
-    static struct table table;
+    struct table *table =
+        mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char cache[400];
 
+    if (table == MAP_FAILED) {
+        perror("bench-control: mmap");
+        return 1;
+    }
     setvbuf(stdout, NULL, _IOLBF, 0);
     snprintf(cache, sizeof(cache), "%s.oracle", argc > 1 ? argv[1] : "control.json");
     mkdir(cache, 0777);
     json_t *rows = json_array();
-    int error = getenv("XENAGG_BENCH_SCENARIO") ? 0 : tick_times(&table);
+    int error = getenv("XENAGG_BENCH_SCENARIO") ? 0 : tick_times(table);
     if (!error)
-        error = scenarios_run(cache, &table, rows);
+        error = scenarios_run(cache, table, rows);
     if (error) {
         fprintf(stderr, "bench-control: %s\n", strerror(-error));
         json_decref(rows);
         return 1;
     }
-    json_t *root = summary(&table);
+    json_t *root = summary(table);
     json_object_set_new(root, "by_scenario", rows);
     if (argc > 1 && json_dump_file(root, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
         fprintf(stderr, "bench-control: cannot write %s\n", argv[1]);
