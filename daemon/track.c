@@ -196,8 +196,9 @@ bool track_forwards(const struct track *track)
 
 void track_weigh_forwards(struct track *track, double measured, double if_forwarded, double if_not)
 {
-    if (!(measured > 0) || !(if_forwarded > 0) || !(if_not > 0) ||
-        fabs(log(if_forwarded / if_not)) < FORWARDS_APART ||
+    /* An overloaded worker makes them infinite: that says nothing. */
+    if (!(measured > 0) || !(if_forwarded > 0) || !(if_not > 0) || isinf(if_forwarded) ||
+        isinf(if_not) || fabs(log(if_forwarded / if_not)) < FORWARDS_APART ||
         fabs(if_forwarded - if_not) < FORWARDS_SECONDS)
         return;
     double evidence = fabs(log(measured / if_not)) - fabs(log(measured / if_forwarded));
