@@ -6,13 +6,16 @@
 #include "daemon/delay.h"
 
 /* What a promise keeps in hand, in standard deviations of a tick around the prediction ... */
-#define MARGIN_ERRORS 1.5
+#define MARGIN_ERRORS 2.0
 /* ... and in shares of the promise: before anything is known, at least, at most. */
 #define MARGIN_GUESS 0.03
-#define MARGIN_MIN 0.01
+#define MARGIN_MIN 0.015
+#define MARGIN_MIN_PERCENTILE 0.02
 #define MARGIN_MAX 0.2
 /* What was learnt at one delay says less of another: share of the way there. */
 #define MARGIN_FAR 0.03
+/* ... and a large correction is known less well than a small one: share of it. */
+#define MARGIN_CORRECTION 0.1
 /* A correction follows slowly, but fast where a promise is being broken. */
 #define GAIN 0.2
 #define GAIN_BROKEN 0.4
@@ -106,8 +109,10 @@ double correction_margin(const struct track *track)
     double far = bias->weight > 0 ? fabs(promised - bias->predicted / bias->weight) : 0;
 
     error = hypot(error, MARGIN_FAR * fmin(far, promised));
+    error = hypot(error, MARGIN_CORRECTION / MARGIN_ERRORS * fabs(bias_get(bias, 0).value));
+    double least = track->policy.promise.percentile > 0 ? MARGIN_MIN_PERCENTILE : MARGIN_MIN;
     double share = hypot(MARGIN_ERRORS * error / promised, correction_surprise(track));
-    return promised * fmin(MARGIN_MAX, fmax(MARGIN_MIN, share));
+    return promised * fmin(MARGIN_MAX, fmax(least, share));
 }
 
 double correction_surprise(const struct track *track)

@@ -18,8 +18,9 @@
 #define RANGE_AGAIN 0.5          /* of a jump: what has happened will happen again */
 #define DISPERSION_MEMORY 1000.0 /* bins */
 #define DISPERSION_BINS 20.0     /* fewer say nothing */
-#define DISPERSION_ODD 2.0       /* so many times more or less is another traffic */
-#define LINE_MEMORY 5000.0       /* observations */
+#define DISPERSION_SAMPLES 2
+#define DISPERSION_ODD 2.0 /* so many times more or less is another traffic */
+#define LINE_MEMORY 5000.0 /* observations */
 #define SCV_MAX 4.0
 /* A difference is odd when it is so many deviations, and shares of the prediction, off. */
 #define ODD_ERRORS 4.0
@@ -145,6 +146,7 @@ void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint
     if (dispersion->odd >= ODD_MOST)
         dispersion_forget(dispersion);
     double keep = exp(-(double)bins / DISPERSION_MEMORY);
+    dispersion->samples += dispersion->samples < DISPERSION_SAMPLES;
     dispersion->bins = dispersion->bins * keep + (double)bins;
     dispersion->packets = dispersion->packets * keep + (double)packets;
     dispersion->squares = dispersion->squares * keep + (double)squares;
@@ -154,7 +156,8 @@ struct estimate dispersion_get(const struct dispersion_estimator *dispersion)
 {
     double n = dispersion->bins, mean = n > 0 ? dispersion->packets / n : 0;
 
-    if (n < DISPERSION_BINS || dispersion->packets < DISPERSION_BINS)
+    if (dispersion->samples < DISPERSION_SAMPLES || n < DISPERSION_BINS ||
+        dispersion->packets < DISPERSION_BINS)
         return (struct estimate){1, 1};
     double variance = (dispersion->squares - n * mean * mean) / (n - 1);
     double value = fmin(1000, fmax(0.01, variance / mean));

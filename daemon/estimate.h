@@ -61,13 +61,17 @@ double rate_range_high(const struct rate_range *range);
 
 struct dispersion_estimator {
     double bins, packets, squares; /* weighted sums over bins */
+    int samples;                   /* so many make it up; 2: or more */
     int odd;                       /* samples in a row that were clearly other than the rest */
 };
 
 void dispersion_add(struct dispersion_estimator *dispersion, uint64_t bins, uint64_t packets,
                     uint64_t squares);
 void dispersion_forget(struct dispersion_estimator *dispersion);
-/* 1 +- 1 before enough bins were seen; within 0.01..1000. */
+/*
+ * 1 +- 1 before enough bins were seen, in two samples: the first one may hold a
+ * jump. Within 0.01..1000.
+ */
 struct estimate dispersion_get(const struct dispersion_estimator *dispersion);
 
 /* ---- a cost that is a line, t = fixed + per_packet B ---- */

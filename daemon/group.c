@@ -21,6 +21,11 @@
 #define FALLS_MOST 0.8
 /* A promise counts as attainable again only when it is by this share, and for a while. */
 #define ATTAINABLE_AGAIN 0.97
+/* Where rx packets come in such bursts, neither model of tx says what happens. */
+#define BURSTS_TOO_LARGE 20.0
+/* How often the sizes that the model found are shaped and looked at again. */
+#define SHAPE_ROUNDS 3
+#define SHAPE_DAMPING 0.7
 /* A size that is not in force so many ticks after it was decided is being ignored. */
 #define IGNORED_TICKS 1.5
 
@@ -33,6 +38,7 @@ static void steps_free(struct group_steps *steps)
     free(steps->agenda);
     free(steps->danger);
     free(steps->before);
+    free(steps->spare);
 }
 
 static int steps_make(struct group_steps *steps, size_t room)
@@ -44,8 +50,9 @@ static int steps_make(struct group_steps *steps, size_t room)
     steps->agenda = calloc(room, sizeof(*steps->agenda));
     steps->danger = calloc(room, sizeof(*steps->danger));
     steps->before = calloc(room, sizeof(*steps->before));
+    steps->spare = calloc(room, sizeof(*steps->spare));
     return steps->doubted && steps->targets && steps->hastened && steps->sizings && steps->agenda &&
-                   steps->danger && steps->before
+                   steps->danger && steps->before && steps->spare
                ? 0
                : -ENOMEM;
 }
@@ -151,7 +158,8 @@ static bool weigh(struct track *track, const struct segment_interface *delta, do
 
     delay_parts(delta, DIRECTION_TX, &parts);
     if (track->seconds > 0 && delta->tx.unload.packets >= CORRECTION_PACKETS &&
-        !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped)
+        !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped &&
+        dispersion_get(&track->dispersion[DIRECTION_RX]).value < BURSTS_TOO_LARGE)
         track_weigh_forwards(track, parts.fill, forwards ? believed : doubted,
                              forwards ? doubted : believed);
     return track_forwards(track) != forwards;
@@ -228,23 +236,81 @@ static void targets_fill(struct group *group, struct guest_load *targets)
     }
 }
 
-static void sizings_take(struct group *group, const struct guest_load *targets, const bool *agenda)
+/* What the sizes that the model is asked about come to, less than the promise (s). */
+static void spare_add(const struct guest_load *target, const struct guest_forecast *forecast,
+                      double damping, double spare[DIRECTION_COUNT])
+{
+    bool sum = target->promise.scope == SCOPE_FORWARDING;
+
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        double comes_to = sum ? forecast->promised : forecast->lane_promised[d];
+        double left = (target->promise.delay - comes_to) / (sum ? 2 : 1);
+        if (comes_to > 0 && isfinite(left))
+            spare[d] += damping * left;
+    }
+}
+
+static void sizes_shaped(struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        memcpy(group->sizes[i], group->tracks[i]->shaped, sizeof(group->sizes[i]));
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+            group_round(&group->sizes[i][d]);
+    }
+}
+
+/*
+ * Shapes the sizes of those on the agenda, looks what the model says of them
+ * all, and once more with what that leaves of the promises.
+ */
+static int group_shape(struct group *group, const struct guest_load *targets, const bool *agenda)
+{
+    double(*spare)[DIRECTION_COUNT] = group->steps.spare;
+    int error = 0;
+
+    memset(spare, 0, group->n * sizeof(*spare));
+    for (size_t i = 0; i < group->n; i++)
+        spare_add(&targets[i], &group->sizings[i].forecast, 1, spare[i]);
+    for (int round = 0; round < SHAPE_ROUNDS && !error; round++) {
+        if (round > 0) {
+            sizes_shaped(group);
+            error = plant_forecast_in(group->model, &group->costs, targets,
+                                      (const struct lane_size(*)[DIRECTION_COUNT])group->sizes,
+                                      group->n, group->forecasts, &group->forecast);
+        }
+        for (size_t i = 0; i < group->n && !error; i++) {
+            struct track *track = group->tracks[i];
+            if (round > 0)
+                spare_add(&targets[i], &group->forecasts[i], SHAPE_DAMPING, spare[i]);
+            if (agenda[i])
+                shape_sizes(&group->costs, &targets[i], track->range, &track->sizing, spare[i],
+                            track->current, track->shaped);
+        }
+    }
+    return error;
+}
+
+static int sizings_take(struct group *group, const struct guest_load *targets, const bool *agenda)
 {
     for (size_t i = 0; i < group->n; i++) {
         struct track *track = group->tracks[i];
         if (agenda[i]) {
             track->sizing = group->sizings[i];
             track->solved = targets[i];
-            shape_sizes(&targets[i], track->range, &track->sizing, track->shaped);
-        } else {
-            group->sizings[i] = track->sizing;
-            if (!track_sized(track))
-                track_at_work(track, track->shaped);
+            memcpy(track->shaped, track->sizing.size, sizeof(track->shaped));
+        } else if (!track_sized(track)) {
+            track_at_work(track, track->shaped);
         }
+    }
+    int error = group_shape(group, targets, agenda);
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        group->sizings[i] = track->sizing;
         memcpy(group->sizings[i].size, track->shaped, sizeof(track->shaped));
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
             group_round(&group->sizings[i].size[d]);
     }
+    return error;
 }
 
 static int group_size(struct group *group)
@@ -260,9 +326,7 @@ static int group_size(struct group *group)
         if (!agenda[i])
             keep(group, i, &targets[i]);
     int error = haste_dimension(group, targets);
-    if (!error)
-        sizings_take(group, targets, agenda);
-    return error;
+    return error ? error : sizings_take(group, targets, agenda);
 }
 
 /* ---- what comes of it ---- */

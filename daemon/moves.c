@@ -21,6 +21,10 @@
 #define RISE 1.1
 /* Sizes that differ by more than this (a logarithm) are far from right: no need to wait so long. */
 #define GAP_LARGE 0.15
+/* Share of the margin that a move into room must leave. */
+#define ROOM_MARGIN 0.7
+/* Counts above so many times what comes in a timeout are as good as none. */
+#define COUNT_MATTERS 1.5
 
 /* Model's delay above which the sizes in use are changed at once. */
 static double danger_limit(const struct track *track, const struct sizing *sizing)
@@ -108,6 +112,22 @@ static void roomy_undo(struct group *group, const struct lane_size (*before)[DIR
         }
 }
 
+/* How far apart sizes are, but not counts that no rate of late makes of the timeout. */
+static double gap(const struct group *group, size_t i)
+{
+    struct lane_size sizes[2][DIRECTION_COUNT];
+
+    memcpy(sizes[0], group->sizes[i], sizeof(sizes[0]));
+    memcpy(sizes[1], group->sizings[i].size, sizeof(sizes[1]));
+    for (int s = 0; s < 2; s++)
+        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+            double rate = fmax(group->loads[i].rate[d], group->tracks[i]->range[d].high);
+            double most = 1 + COUNT_MATTERS * rate * sizes[s][d].timeout;
+            sizes[s][d].packets = (uint32_t)fmin(sizes[s][d].packets, ceil(most));
+        }
+    return steady_gap(sizes[0], sizes[1]);
+}
+
 /* Packets that a container comes to, roughly. */
 static double packets_of(const struct group *group, size_t i, const struct lane_size *sizes,
                          enum direction d)
@@ -132,7 +152,7 @@ static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTI
 {
     struct track *track = group->tracks[i];
     const struct lane_size *wanted = group->sizings[i].size;
-    bool large = steady_gap(group->sizes[i], wanted) > GAP_LARGE;
+    bool large = gap(group, i) > GAP_LARGE;
     double hold = large ? group_hold(group) : group_rest(group);
     bool rested = large || group->now - track->moved >= group_rest(group);
 
@@ -157,6 +177,30 @@ static bool roomy_do(struct group *group)
     return moved;
 }
 
+/* The room was there over all the time that sizes were wanted for, but is it now? */
+static bool has_no_room(const struct group *group, size_t i)
+{
+    const struct track *track = group->tracks[i];
+    double margin = ROOM_MARGIN * correction_margin(track);
+
+    return track->move == MOVE_ROOM &&
+           !(group->forecasts[i].promised <= correction_target(track, margin));
+}
+
+/* Takes back moves for which there is no room. True: there were any. */
+static bool roomless_undo(struct group *group, const struct lane_size (*before)[DIRECTION_COUNT])
+{
+    bool any = false;
+
+    for (size_t i = 0; i < group->n; i++)
+        if (has_no_room(group, i) && group->sizings[i].attainable) {
+            group->tracks[i]->move = MOVE_NONE;
+            memcpy(group->sizes[i], before[i], sizeof(group->sizes[i]));
+            any = true;
+        }
+    return any;
+}
+
 /* Slowly where there is room; taken back where the mixture would endanger somebody. */
 static int move_roomy(struct group *group)
 {
@@ -168,11 +212,13 @@ static int move_roomy(struct group *group)
         memcpy(before[i], group->sizes[i], sizeof(before[i]));
         danger[i] = moves_in_danger(group, i);
     }
-    if (roomy_do(group)) {
+    if (!roomy_do(group))
+        return 0;
+    error = group_forecast(group);
+    if (!error && roomless_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before))
         error = group_forecast(group);
-        for (size_t i = 0; i < group->n && !error; i++)
-            endangers |= moves_in_danger(group, i) && !danger[i];
-    }
+    for (size_t i = 0; i < group->n && !error; i++)
+        endangers |= moves_in_danger(group, i) && !danger[i];
     if (!error && endangers) {
         roomy_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before);
         error = group_forecast(group);
