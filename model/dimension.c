@@ -25,6 +25,7 @@
  * question has the same answer everywhere.
  */
 #define BUDGET 340e3
+#define BUDGET_FIRST 240e3 /* from the largest sizes, until it is known who gives up */
 #define BUDGET_WARM 100e3
 #define BUDGET_REPORT 380e3 /* and the least delays of those that keep no promise */
 #define CALM_LOAD 0.6       /* utilisation from which there may be a second, better answer */
@@ -407,7 +408,9 @@ static void joint_find_cold(struct joint *j)
     double wait = joint_solve(j);
     if (isinf(wait))
         return; /* not even the largest containers are enough */
+    j->budget = BUDGET_FIRST;
     enum found found = joint_root(j, wait * (1 + j->tolerance / 2), false);
+    j->budget = BUDGET;
     if (found == FOUND_JUMP)
         found = joint_root(j, plant_worker_wait(&j->worker), true);
     if (found == FOUND_NONE && joint_spent(j) && joint_enlarge(j))
@@ -424,7 +427,6 @@ static void joint_find(struct joint *j, bool warm)
     j->budget = BUDGET_WARM;
     if (!warm || !joint_find_warm(j)) {
         j->rounds = rounds;
-        j->budget = BUDGET;
         joint_find_cold(j);
     }
     for (int i = 0; i < 2 && j->worker.queue.stable && !joint_holds(j); i++) {

@@ -180,6 +180,20 @@ static void bracket_try(struct bracket *b, struct search *s, double packets, dou
     bracket_put(b, s, packets, promise);
 }
 
+/*
+ * What larger containers than the last trial's might spare at most, s, though they fill
+ * longer: waits for the guest's thread, which has fewer of them to handle. Of their law a
+ * percentile is taken as that of exponential times.
+ */
+static double could_spare(const struct search *s)
+{
+    const struct delay_parts *rx = &s->last.forecast.mean[DIRECTION_RX];
+    const struct delay_parts *tx = &s->last.forecast.mean[DIRECTION_TX];
+    double waits = rx->ring + tx->port + (s->last.lanes.forwarded > 0 ? tx->fill : 0);
+    double p = load_of(s)->promise.percentile / 100;
+    return waits * (p > 0 ? fmax(1, -log1p(-p)) : 1);
+}
+
 /* Small containers may overload the guest itself: then the delay falls before it rises. */
 static bool find_any(struct search *s, struct bracket *b, double promise)
 {
@@ -191,7 +205,7 @@ static bool find_any(struct search *s, struct bracket *b, double promise)
             bracket_put(b, s, packets, promise);
             return true;
         }
-        if (delay > 1.5 * best)
+        if (delay > 1.5 * best || delay - could_spare(s) > promise)
             break;
         best = fmin(best, delay);
     }
@@ -314,7 +328,10 @@ enum search_result search_largest(struct search *s, uint32_t start, double toler
         largest_allowed(s);
         return SEARCH_CEILING;
     }
-    uint32_t first = within(s->min, start > 0 ? start : 1.5 * rate * promise, s->max);
+    /* Containers that take longer than that to fill cannot keep it, but by their timeout. */
+    bool filling = load_of(s)->limits.timeout_max > 2 * promise;
+    double most = 2 * rate * promise + 1, guess = start > 0 ? start : 0.75 * most;
+    uint32_t first = within(s->min, filling ? fmin(guess, most) : guess, s->max);
     bracket_try(&b, s, first, promise);
     bool done = tolerance >= SEARCH_ROUGH && approach(s, &b, first, promise, tolerance, hold);
     if (!done && hold > 0 && b.low == first && first < s->max) {
@@ -371,30 +388,17 @@ void search_cheapest(struct search *s, double price, uint32_t start)
         descend(s, price, within(s->min, guess, s->max), factors, 2);
 }
 
-/*
- * Whether three times the last trial's containers, which fill longer, could spare as much
- * elsewhere: in the guest, whose thread has fewer of them to handle. Of its waits' law
- * a percentile is taken as that of exponential times.
- */
-static bool larger_may_be_less(const struct search *s, double packets)
-{
-    const struct delay_parts *rx = &s->last.forecast.mean[DIRECTION_RX];
-    const struct delay_parts *tx = &s->last.forecast.mean[DIRECTION_TX];
-    double waits = rx->ring + tx->port + (s->last.lanes.forwarded > 0 ? tx->fill : 0);
-    double p = load_of(s)->promise.percentile / 100, most = p > 0 ? fmax(1, -log1p(-p)) : 1;
-    return !(waits * most < packets / load_of(s)->rate[s->lead]);
-}
-
 double search_least(struct search *s)
 {
     double least = try(s, s->min);
-    for (double packets = s->min; larger_may_be_less(s, packets); packets *= 3) {
-        double delay = 3 * packets <= s->max ? try(s, (uint32_t)(3 * packets)) : INFINITY;
+    double rate = load_of(s)->rate[s->lead];
+    for (double packets = 3.0 * s->min; packets <= s->max; packets *= 3) {
+        if (could_spare(s) < packets / 3 / rate) /* what three times as many take longer to fill */
+            break;
+        double delay = try(s, (uint32_t)packets);
         if (isfinite(least) && !(delay < least))
             break;
-        least = fmin(least, delay);
-        if (3 * packets > s->max)
-            break;
+        least = delay;
     }
     return least;
 }

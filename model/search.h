@@ -31,9 +31,9 @@ struct search {
 };
 
 /* What a trial costs, in units of about a microsecond of a server's core. */
-#define SEARCH_MEAN 1.5
+#define SEARCH_MEAN 1
 #define SEARCH_PERCENTILE 6
-#define SEARCH_FORWARDING 25
+#define SEARCH_FORWARDING 8
 
 #define SEARCH_ROUGH 5e-3
 
