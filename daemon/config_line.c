@@ -26,7 +26,8 @@ static bool line_is_text(const char *line, size_t length)
 int config_line_read(FILE *file, char line[static CONFIG_LINE_SIZE], const char **ret_wrong)
 {
     /* Filled first: a NUL in the file would else hide what is behind it. */
-    memset(line, '\n', CONFIG_LINE_SIZE);
+    for (size_t i = 0; i < CONFIG_LINE_SIZE; i++)
+        line[i] = '\n';
     if (!fgets(line, CONFIG_LINE_SIZE, file))
         return -1;
     const char *newline = memchr(line, '\n', CONFIG_LINE_SIZE);
