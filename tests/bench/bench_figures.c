@@ -311,6 +311,7 @@ int main(int argc, char **argv)
     free(path);
     for (size_t i = 0; i < N_FIGURES; i++)
         if (wanted(all_figures[i].name, argc, argv)) {
+            fprintf(stderr, "bench-figures: %s\n", all_figures[i].name);
             figures.containers = figures.scale * 4e6;
             all_figures[i].make(&figures);
         }

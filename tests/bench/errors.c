@@ -33,6 +33,13 @@ static int value_compare(const void *a, const void *b)
     return by_error ? by_error : (x->at > y->at) - (x->at < y->at);
 }
 
+/* One line for each tenth, on stderr: the tables are for stdout. */
+static void progress(uint32_t i, uint32_t cases)
+{
+    if (i * 10 / cases != (i + 1) * 10 / cases)
+        fprintf(stderr, "case %u of %u\n", i + 1, cases);
+}
+
 static int work(struct shared *shared, uint32_t cases, struct errors *found, errors_case *of,
                 void *context)
 {
@@ -40,6 +47,7 @@ static int work(struct shared *shared, uint32_t cases, struct errors *found, err
         int error = of(context, i, found);
         if (error)
             return error;
+        progress(i, cases);
     }
     return 0;
 }
