@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "model/dimension.h"
 #include "model/method.h"
@@ -49,6 +51,10 @@ static void data_open(struct figures *figures, const char *name)
 static void draw(struct figures *figures, const char *name, const char *plot)
 {
     FILE *gnuplot;
+    if (ftell(figures->data) == 0) {
+        fprintf(stderr, "bench-figures: %s: at this scale there is nothing to see\n", name);
+        exit(1);
+    }
     if (fclose(figures->data))
         die("writing data");
     gnuplot = popen("gnuplot", "w");
@@ -294,6 +300,27 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc <= 2;
 }
 
+/* Each in a process of its own, on all cores. Whether all went well. */
+static bool make_all(struct figures *figures, int argc, char **argv)
+{
+    bool well = true;
+    int status;
+    for (size_t i = 0; i < N_FIGURES; i++) {
+        if (!wanted(all_figures[i].name, argc, argv))
+            continue;
+        pid_t child = fork();
+        if (child < 0)
+            die("fork");
+        if (child == 0) {
+            all_figures[i].make(figures);
+            exit(0);
+        }
+    }
+    while (wait(&status) > 0)
+        well &= status == 0;
+    return well;
+}
+
 int main(int argc, char **argv)
 {
     struct figures figures = {.scale = 1};
@@ -309,12 +336,9 @@ int main(int argc, char **argv)
     }
     snprintf(figures.folder, sizeof(figures.folder), "%s", dirname(path));
     free(path);
-    for (size_t i = 0; i < N_FIGURES; i++)
-        if (wanted(all_figures[i].name, argc, argv)) {
-            fprintf(stderr, "bench-figures: %s\n", all_figures[i].name);
-            figures.containers = figures.scale * 4e6;
-            all_figures[i].make(&figures);
-        }
+    figures.containers = figures.scale * 4e6;
+    if (!make_all(&figures, argc, argv))
+        return 1;
     FILE *results = argc > 1 ? fopen(argv[1], "w") : NULL;
     if (results) {
         fprintf(results, "{\"figures\": 5, \"scale\": %g}\n", figures.scale);

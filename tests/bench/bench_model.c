@@ -3,10 +3,10 @@
  * How right the model is, and how fast: bench-model [RESULTS.json]
  *
  * Prints tables and writes them as JSON. XENAGG_BENCH_SCALE scales how long
- * each simulation is (1: 95 % intervals of half a per cent of the mean wait, above an
- * hour on one core; 0.05, unless given: a few minutes, 1 to 3 %); XENAGG_BENCH_SET=fit shows the
- * set that the fast method's constants were fitted on instead of the judging set;
- * XENAGG_BENCH_PART=speed, plant or fast makes one of the three tables.
+ * each simulation is (1: 95 % intervals of half a per cent of the mean wait, almost three
+ * hours of one core, a third of them for `fast`; 0.05, unless given: eight minutes, 1 to 3 %);
+ * XENAGG_BENCH_SET=fit shows the set that the fast method's constants were fitted on instead of the
+ * judging set; XENAGG_BENCH_PART=speed, plant or fast makes one of the three tables.
  */
 #include <errno.h>
 #include <jansson.h>
