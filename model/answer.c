@@ -6,6 +6,7 @@
 
 #define TIME_MAX 1e9
 #define SCV_MAX 1e6
+#define ALIKE 0.05 /* share of the variance that comes of the sizes: next to none */
 
 static bool service_ok(const struct service *s)
 {
@@ -40,6 +41,14 @@ void answer_service(const struct stream *stream, const struct closing_law *closi
     *ret_mean = s->mean + s->per_packet * closing->packets;
     *ret_variance =
         s->scv * s->mean * s->mean + s->per_packet * s->per_packet * closing->packets_var;
+}
+
+double answer_fixed(const struct stream *stream, const struct closing_law *closing)
+{
+    const struct service *s = &stream->service;
+    double by_size = s->per_packet * s->per_packet * closing->packets_var;
+    bool alike = by_size <= ALIKE * s->scv * s->mean * s->mean;
+    return alike ? s->per_packet * closing->packets : 0;
 }
 
 void answer_met(const struct stream *stream, const struct closing_law *closing, double *ret_mean,

@@ -13,6 +13,9 @@ int query_check(const struct query *query);
 void answer_service(const struct stream *stream, const struct closing_law *closing,
                     double *ret_mean, double *ret_variance);
 
+/* The part of it that never varies, s: what full containers cost by the packet. */
+double answer_fixed(const struct stream *stream, const struct closing_law *closing);
+
 /*
  * ... of the container that a packet is in: with timeouts, more packets are in the larger ones.
  * (The variance is taken to be the same about another mean.)

@@ -40,8 +40,8 @@ struct tilted {
 static struct tilted tilt_class(const struct fast_class *c, double x)
 {
     struct tilted t = {.random = fmin(1, fmax(0, c->gap_scv))};
-    t.log = renewal_log_service(x, c->service, c->service_var / (c->service * c->service),
-                                &t.log_slope);
+    struct renewal_service service = renewal_service(c->service, c->service_var, c->fixed);
+    t.log = renewal_log_service(x, &service, &t.log_slope);
     double log = fmin(t.log, 600), scv = t.random > 1e-9 ? t.random : 0;
     t.excess = expm1(log);
     t.renewal = scv > 0 ? expm1(log * scv) / scv : log;
@@ -93,7 +93,8 @@ static void law_rates(const struct fast_class *classes, size_t n,
             const struct fast_class *c = &classes[k];
             if (!(c->rate * c->count > 0) || !(c->service > 0))
                 continue;
-            if (!(x < 0.999 * renewal_pole(c->service, c->service_var / (c->service * c->service))))
+            struct renewal_service service = renewal_service(c->service, c->service_var, c->fixed);
+            if (!(x < 0.999 * renewal_pole(&service)))
                 return;
             struct tilted tilted = tilt_class(c, x);
             for (int i = 0; i < TIMES; i++) {

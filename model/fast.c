@@ -8,6 +8,7 @@
 #include "model/answer.h"
 #include "model/closing.h"
 #include "model/fast_queue.h"
+#include "model/renewal.h"
 #include "model/strata.h"
 #include "model/tail.h"
 
@@ -49,13 +50,13 @@ static void load_classes(const struct query *query, struct work *w)
         *class =
             (struct fast_class){.rate = c->containers, .count = s->count, .gap_scv = c->gap_scv};
         answer_service(s, c, &class->service, &class->service_var);
+        class->fixed = answer_fixed(s, c);
     }
 }
 
 void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
                   const struct fast_tails *tails, struct tail *ret)
 {
-    double values[STRATA];
     if (queue->exponential) {
         tail_scale(&tails->sojourn, (wait + class->service) / (queue->by_work + queue->service),
                    ret);
@@ -63,13 +64,25 @@ void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class
     }
     struct tail own;
     fast_queue_tail(queue, tails, wait, &own);
-    double scv = class->service > 0 ? class->service_var / (class->service * class->service) : 0;
-    if (scv < STRATA_FIXED) {
-        tail_shift(&own, class->service, ret);
-        return;
+    fast_add_service(&own, class, ret);
+}
+
+void fast_add_service(const struct tail *wait, const struct fast_class *class, struct tail *ret)
+{
+    struct renewal_service service =
+        renewal_service(class->service, class->service_var, class->fixed);
+    double values[STRATA];
+    bool varies = service.scv >= STRATA_FIXED;
+    double fixed = service.fixed + (varies ? 0 : service.mean);
+    struct tail later = *wait;
+    if (fixed > 0)
+        tail_shift(wait, fixed, &later);
+    if (varies) {
+        strata_service(service.scv, values);
+        strata_add(&later, service.mean, values, ret);
+    } else {
+        *ret = later;
     }
-    strata_service(scv, values);
-    strata_add(&own, class->service, values, ret);
 }
 
 static void fill_answer(const struct query *query, const struct work *w,

@@ -16,4 +16,7 @@ int fast_solve(const struct query *query, const struct method_options *options, 
 void fast_sojourn(const struct fast_queue *queue, const struct fast_class *class, double wait,
                   const struct fast_tails *tails, struct tail *ret);
 
+/* A wait, and after it a service of the class. */
+void fast_add_service(const struct tail *wait, const struct fast_class *class, struct tail *ret);
+
 #endif

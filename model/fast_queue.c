@@ -31,7 +31,8 @@ static double decay_excess(const struct fast_class *classes, size_t n, double et
         double r = c->rate * c->count, s = c->service, scv = poisson ? 1 : c->gap_scv;
         if (!(r > 0) || !(s > 0))
             continue;
-        double growth, log_z = renewal_log_service(eta, s, c->service_var / (s * s), &growth);
+        struct renewal_service service = renewal_service(s, c->service_var, c->fixed);
+        double growth, log_z = renewal_log_service(eta, &service, &growth);
         double e = expm1(log_z * scv);
         value += r * (scv > 1e-12 ? e / scv : log_z);
         d += r * growth * (1 + e);
@@ -46,8 +47,9 @@ static double decay_pole(const struct fast_class *classes, size_t n)
     double pole = INFINITY;
     for (size_t i = 0; i < n; i++) {
         const struct fast_class *c = &classes[i];
+        struct renewal_service service = renewal_service(c->service, c->service_var, c->fixed);
         if (c->rate > 0 && c->count > 0 && c->service > 0)
-            pole = fmin(pole, renewal_pole(c->service, c->service_var / (c->service * c->service)));
+            pole = fmin(pole, renewal_pole(&service));
     }
     return pole;
 }
@@ -84,9 +86,13 @@ static double one_service(const struct mixing_sums *sum)
     return sum->work2 / sum->work;
 }
 
-static double one_service_scv(const struct mixing_sums *sum)
+static struct renewal_service one_service_law(const struct mixing_sums *sum)
 {
-    return sum->exponential ? 1 : sum->work_var / sum->work2;
+    double mean = one_service(sum);
+    if (sum->exponential)
+        return (struct renewal_service){0, mean, 1};
+    return renewal_service(mean, sum->work_var / sum->work2 * mean * mean,
+                           sum->work_fixed / sum->work);
 }
 
 /*
@@ -95,9 +101,10 @@ static double one_service_scv(const struct mixing_sums *sum)
  */
 static double decay_scv(const struct mixing_sums *sum, double eta)
 {
-    double mean = one_service(sum), scv = one_service_scv(sum), slope;
+    struct renewal_service law = one_service_law(sum);
+    double mean = one_service(sum), slope;
     double rate = sum->work / mean, long_run = sum->work2_gap / sum->work2, c = long_run;
-    double log_z = eta < renewal_pole(mean, scv) ? renewal_log_service(eta, mean, scv, &slope) : 0;
+    double log_z = eta < renewal_pole(&law) ? renewal_log_service(eta, &law, &slope) : 0;
     if (!(log_z > 0) || !(rate * log_z < eta))
         return long_run;
     for (int i = 0; i < 50; i++) { /* Newton; the left side is convex in c */
@@ -124,7 +131,8 @@ static void lower_wait(const struct mixing_sums *sum, double eta, struct renewal
     double by_decay = fmax(1e-9, decay_scv(sum, eta));
     double scv = long_run * pow(by_decay / long_run, BY_DECAY);
     double same = fabs(scv / long_run - 1) < 1e-6 ? eta : 0;
-    renewal_solve(sum->work / mean, fmin(1, scv), mean, one_service_scv(sum), same, ret);
+    struct renewal_service law = one_service_law(sum);
+    renewal_solve(sum->work / mean, fmin(1, scv), &law, same, ret);
     renewal_decay(ret, eta);
 }
 
@@ -245,9 +253,9 @@ static double poisson_square(const struct fast_class *classes, size_t n, double 
     double third = 0;
     for (size_t i = 0; i < n; i++) {
         const struct fast_class *c = &classes[i];
+        struct renewal_service service = renewal_service(c->service, c->service_var, c->fixed);
         if (c->rate * c->count > 0 && c->service > 0)
-            third += c->rate * c->count *
-                     renewal_third(c->service, c->service_var / (c->service * c->service));
+            third += c->rate * c->count * renewal_third(&service);
     }
     return 2 * mean * mean + third / (3 * (1 - rho));
 }

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "model/strata.h"
+#include "model/fast.h"
 
 /*
  * Containers that one of the class's streams sends in a time from one of its
@@ -56,19 +56,12 @@ void feedback_waits(const struct fast_class *classes, size_t n, const struct fas
 void feedback_sojourn(const struct fast_queue *queue, const struct fast_class *class,
                       double present, double wait, const struct fast_tails *tails, struct tail *ret)
 {
-    double values[STRATA], meanwhile = fmin(wait, coming(queue, class, class->service / 2));
-    double scv = class->service > 0 ? class->service_var / (class->service * class->service) : 0;
+    double meanwhile = fmin(wait, coming(queue, class, class->service / 2));
     struct tail waits;
     fast_queue_tail(queue, tails, present, &waits);
     if (present > 0)
         tail_stretch(&waits, (wait - meanwhile) / present, &waits);
-    double fixed = meanwhile + (scv < STRATA_FIXED ? class->service : 0);
-    if (fixed > 0)
-        tail_shift(&waits, fixed, &waits);
-    if (scv < STRATA_FIXED) {
-        *ret = waits;
-        return;
-    }
-    strata_service(scv, values);
-    strata_add(&waits, class->service, values, ret);
+    if (meanwhile > 0)
+        tail_shift(&waits, meanwhile, &waits);
+    fast_add_service(&waits, class, ret);
 }

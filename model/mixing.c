@@ -36,6 +36,7 @@ void mixing_sum(const struct fast_class *classes, size_t n, struct mixing_sums *
         sum.work2 += r * s2;
         sum.work2_gap += r * s2 * c->gap_scv;
         sum.work_var += r * c->service_var;
+        sum.work_fixed += r * c->service * c->fixed;
         sum.poisson &= c->gap_scv > 1 - 1e-9;
         sum.exponential &=
             fabs(c->service - first) <= 1e-9 * first && fabs(c->service_var - s2) <= 1e-9 * s2;

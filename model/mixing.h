@@ -19,17 +19,19 @@ struct fast_class {
     double gap_scv;     /* squared coefficient of variation of the gaps, 0..1 */
     double service;     /* mean, s */
     double service_var; /* s^2 */
+    double fixed;       /* s, the part of the service that never varies, where known; else 0 */
 };
 
 /* Sums over all streams that have a rate and a service. */
 struct mixing_sums {
-    double rate;      /* r */
-    double work;      /* r s: the utilisation */
-    double work2;     /* r s^2 */
-    double work2_gap; /* r s^2 c2 */
-    double work_var;  /* r v */
-    bool poisson;     /* every gap exponential */
-    bool exponential; /* every service exponential, of one mean */
+    double rate;       /* r */
+    double work;       /* r s: the utilisation */
+    double work2;      /* r s^2 */
+    double work2_gap;  /* r s^2 c2 */
+    double work_var;   /* r v */
+    double work_fixed; /* r s times the fixed part */
+    bool poisson;      /* every gap exponential */
+    bool exponential;  /* every service exponential, of one mean */
 };
 
 void mixing_sum(const struct fast_class *classes, size_t n, struct mixing_sums *ret);

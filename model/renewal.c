@@ -4,8 +4,9 @@
 #include <complex.h>
 #include <math.h>
 
-#define FIXED 1e-6 /* an SCV below this is none */
-#define EVEN 400   /* orders of the gap above this change nothing that matters */
+#define FIXED 1e-6   /* an SCV below this is none */
+#define MOST_SCV 1.1 /* of what follows a fixed part */
+#define EVEN 400     /* orders of the gap above this change nothing that matters */
 #define STEP                                                                                       \
     0.25 /* of the quadrature: errors of 1e-4 at most, where gaps and service hardly vary */
 #define STEPS 60
@@ -19,14 +20,24 @@ static double hyper_split(double scv)
     return (1 + sqrt((scv - 1) / (scv + 1))) / 2;
 }
 
-double renewal_pole(double mean, double scv)
+struct renewal_service renewal_service(double mean, double variance, double fixed)
 {
+    double rest = mean - fixed;
+    /* Nothing is left to vary, or too little for what varies: all of it does. */
+    if (!(fixed > 0) || !(rest > 0) || variance > MOST_SCV * rest * rest)
+        return (struct renewal_service){0, mean, mean > 0 ? variance / (mean * mean) : 0};
+    return (struct renewal_service){fixed, rest, variance / (rest * rest)};
+}
+
+double renewal_pole(const struct renewal_service *service)
+{
+    double mean = service->mean, scv = service->scv;
     if (scv < FIXED)
         return INFINITY;
     return scv > 1 ? 2 * (1 - hyper_split(scv)) / mean : 1 / (mean * scv);
 }
 
-double renewal_log_service(double x, double mean, double scv, double *ret_slope)
+static double log_rest(double x, double mean, double scv, double *ret_slope)
 {
     if (scv < FIXED) {
         *ret_slope = mean;
@@ -43,13 +54,26 @@ double renewal_log_service(double x, double mean, double scv, double *ret_slope)
     return log1p(more);
 }
 
-double renewal_third(double mean, double scv)
+double renewal_log_service(double x, const struct renewal_service *service, double *ret_slope)
+{
+    double slope, value = log_rest(x, service->mean, service->scv, &slope);
+    *ret_slope = service->fixed + slope;
+    return x * service->fixed + value;
+}
+
+static double third_of_rest(double mean, double scv)
 {
     double cube = mean * mean * mean;
     if (scv <= 1)
         return cube * (1 + scv) * (1 + 2 * scv);
     double p = hyper_split(scv);
     return 0.75 * cube * (1 / (p * p) + 1 / ((1 - p) * (1 - p)));
+}
+
+double renewal_third(const struct renewal_service *service)
+{
+    double f = service->fixed, m = service->mean, square = m * m * (1 + service->scv);
+    return f * f * f + 3 * f * f * m + 3 * f * square + third_of_rest(m, service->scv);
 }
 
 /* The library's logarithm and quotient guard against overflow and lost digits that do not arise
@@ -66,7 +90,7 @@ static inline double complex inverse(double complex z)
 }
 
 /* ln E[e^(-z S)] for complex z */
-static double complex log_service(double complex z, double mean, double scv)
+static double complex log_rest_at(double complex z, double mean, double scv)
 {
     if (scv < FIXED)
         return -z * mean;
@@ -77,16 +101,21 @@ static double complex log_service(double complex z, double mean, double scv)
     return logarithm(first + (1 - p) * inverse(1 + z * mean / (2 * (1 - p))));
 }
 
+static double complex log_service(double complex z, const struct renewal_service *service)
+{
+    return log_rest_at(z, service->mean, service->scv) - z * service->fixed;
+}
+
 /* ---- one stream ---- */
 
 /* Newton on the logarithm over x, which rises through the root and is 0 there only. */
-static double decay_of(double rate, double order, double mean, double scv)
+static double decay_of(double rate, double order, const struct renewal_service *service)
 {
-    double pole = renewal_pole(mean, scv),
-           variation = scv + 1 / (order * rate * rate * mean * mean);
-    double x = fmin(0.9 * pole, 2 * (1 / rate - mean) / (mean * mean * variation));
+    double pole = renewal_pole(service), mean = service->fixed + service->mean;
+    double variance = service->mean * service->mean * service->scv + 1 / (order * rate * rate);
+    double x = fmin(0.9 * pole, 2 * (1 / rate - mean) / variance);
     for (int i = 0; i < 100; i++) {
-        double slope, log_s = renewal_log_service(x, mean, scv, &slope);
+        double slope, log_s = renewal_log_service(x, service, &slope);
         double ratio = (log_s - order * log1p(x / (order * rate))) / x;
         slope -= order / (order * rate + x);
         double next = x - x * ratio / (slope - ratio);
@@ -106,14 +135,15 @@ static double decay_of(double rate, double order, double mean, double scv)
  * the exponential of that of ln(1 - phi(-z)) / z. On y = sinh(t) decay / 2 the
  * trapezoidal rule converges geometrically.
  */
-static void pollaczek(double rate, double order, double mean, double scv, struct renewal_wait *ret)
+static void pollaczek(double rate, double order, const struct renewal_service *service,
+                      struct renewal_wait *ret)
 {
     double a = ret->decay / 2, none = 0, first = 0, second = 0, grown = 1, growth = exp(STEP);
     for (int i = 0; i < STEPS; i++, grown *= growth) { /* grown: e^t */
         double y = a * (grown - 1 / grown) / 2, weight = a * (grown + 1 / grown) / 2 * STEP;
         double complex z = CMPLX(-a, y), back = inverse(z);
         double complex log_phi =
-            log_service(z, mean, scv) - order * logarithm(1 - z / (order * rate));
+            log_service(z, service) - order * logarithm(1 - z / (order * rate));
         if (i > 5 && creal(log_phi) < NEGLIGIBLE)
             break;
         double complex value = logarithm(1 - cexp(log_phi)) * back * (i ? weight : weight / 2);
@@ -150,17 +180,17 @@ static void fit_tail(struct renewal_wait *w)
     w->fast_decay = w->decay / inverse;
 }
 
-void renewal_solve(double rate, double gap_scv, double mean, double scv, double decay,
+void renewal_solve(double rate, double gap_scv, const struct renewal_service *service, double decay,
                    struct renewal_wait *ret)
 {
     double order = fmin(EVEN, 1 / gap_scv);
-    struct renewal_wait w = {.decay = decay > 0 ? decay : decay_of(rate, order, mean, scv)};
-    if (scv == 1) {
-        w.above = fmax(0, 1 - w.decay * mean);
+    struct renewal_wait w = {.decay = decay > 0 ? decay : decay_of(rate, order, service)};
+    if (service->scv == 1 && service->fixed == 0) {
+        w.above = fmax(0, 1 - w.decay * service->mean);
         w.mean = w.above / w.decay;
         w.square = 2 * w.mean / w.decay;
     } else {
-        pollaczek(rate, order, mean, scv, &w);
+        pollaczek(rate, order, service, &w);
     }
     fit_tail(&w);
     *ret = w;

@@ -64,7 +64,9 @@ static void scene_place(struct scene *s, size_t group, uint32_t size, double tim
     class->rate = c->containers;
     class->gap_scv = c->gap_scv;
     answer_service(&stream, c, &class->service, &class->service_var);
+    class->fixed = answer_fixed(&stream, c);
     if (s->server->returns) {
+        class->fixed *= 2;
         class->service *= 2;
         class->service_var *= 2;
     }

@@ -277,7 +277,7 @@ static void test_published_size(void **state)
     (void)state;
     json_t *json = program_json(folder, PROGRAM_WORDS("model", "size", "--stream", "800k",
                                                       "--delay", "300us", "--service", "60us",
-                                                      "--service-per-packet", "0.667us", "--json"));
+                                                      "--service-per-packet", "0.653us", "--json"));
     assert_within(number(stream(json, 0), "size"), 160, 2);
     json_decref(json);
 }

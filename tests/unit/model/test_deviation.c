@@ -44,7 +44,8 @@ static void test_kept(void **state)
     static const double scvs[] = {0.001, 0.1, 0.7};
     for (int i = 0; i < 3; i++)
         for (double rho = 0.05; rho < 1; rho += 0.1) {
-            struct fast_class classes[] = {{rho / 4, 2, scvs[i], 1, 0}, {rho / 20, 1, 1, 10, 50}};
+            struct fast_class classes[] = {{rho / 4, 2, scvs[i], 1, 0, 0},
+                                           {rho / 20, 1, 1, 10, 25, 5}};
             struct fast_queue queue;
             struct tail found;
             solve(classes, 2, &queue, &found);
@@ -57,7 +58,7 @@ static void test_kept(void **state)
 static void test_alone(void **state)
 {
     (void)state;
-    struct fast_class one = {0.5, 1, 1e-4, 1, 0};
+    struct fast_class one = {0.5, 1, 1e-4, 1, 0, 0};
     struct fast_queue queue;
     struct tail found;
     solve(&one, 1, &queue, &found);

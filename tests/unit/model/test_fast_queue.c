@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "model/fast_queue.h"
+#include "model/method.h"
 #include "tests/unit/model/near.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -42,7 +43,7 @@ static void one_stream_is_exact(void **state)
 {
     (void)state;
     /* Erlang(10) gaps of 7 packets/s at rho 0.8, from the closed form of E_k/M/1. */
-    struct fast_class c = {0.7, 1, 0.1, 0.8 / 0.7, 0.8 * 0.8 / 0.49};
+    struct fast_class c = {0.7, 1, 0.1, 0.8 / 0.7, 0.8 * 0.8 / 0.49, 0};
     struct fast_queue q;
     struct fast_share own;
     fast_queue_solve(&c, 1, &q, &own);
@@ -53,7 +54,7 @@ static void one_stream_is_exact(void **state)
 static void poisson_streams_are_pollaczek_khinchine(void **state)
 {
     (void)state;
-    struct fast_class c[] = {{0.3, 1, 1, 1, 0}, {0.05, 4, 1, 2, 3}};
+    struct fast_class c[] = {{0.3, 1, 1, 1, 0, 0}, {0.05, 4, 1, 2, 3, 0}};
     double rho = 0.3 + 0.4, second = 0.3 * 1 + 0.2 * (4 + 3);
     struct fast_share waits[2];
     struct fast_queue q;
@@ -69,7 +70,7 @@ static void own_waits_make_up_the_work_found(void **state)
 {
     (void)state;
     struct fast_class c[] = {
-        {0.3, 1, 1.0 / 160, 1, 1}, {0.02, 10, 1.0 / 8, 1.5, 0.3}, {1, 1, 1, 0.1, 0}};
+        {0.3, 1, 1.0 / 160, 1, 1, 0}, {0.02, 10, 1.0 / 8, 1.5, 0.3, 0}, {1, 1, 1, 0.1, 0, 0}};
     struct fast_share own[3];
     double work = 0, mean = 0;
     struct fast_queue q;
@@ -110,9 +111,25 @@ static void nothing_and_too_much(void **state)
     assert_true(q.stable && q.mean == 0);
 }
 
+/* Full containers cost by the packet, always the same: only the rest of their service varies. */
+static void fixed_part_of_the_service(void **state)
+{
+    (void)state;
+    struct stream stream = {12, 56, INFINITY, 1, {1, 1, 0.0318}};
+    struct stream_delay delays[2];
+    struct answer fast = {.streams = &delays[0]}, sim = {.streams = &delays[1]};
+    struct query query = {&stream, 1, NULL, 0};
+    struct method_options options = {.seed = 1, .containers = 2000000};
+    assert_int_equal(method_solve(METHOD_FAST, &query, NULL, &fast, NULL), 0);
+    assert_int_equal(method_solve(METHOD_SIM, &query, &options, &sim, NULL), 0);
+    assert_near(fast.wait.mean, sim.wait.mean, 0.05);
+    assert_near(delays[0].delay_p99, delays[1].delay_p99, 0.02);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fixed_part_of_the_service),
         cmocka_unit_test(near_the_simulated_waits),
         cmocka_unit_test(one_stream_is_exact),
         cmocka_unit_test(poisson_streams_are_pollaczek_khinchine),

@@ -134,7 +134,7 @@ static void falls_with_the_order_of_the_gap(void **state)
             for (int count = 1; count < 200; count *= 3) {
                 double before = INFINITY;
                 for (uint32_t k = 1; k <= 65535; k = 2 * k + 1) {
-                    struct fast_class class = {rho / count, count, 1.0 / k, 1, scvs[c]};
+                    struct fast_class class = {rho / count, count, 1.0 / k, 1, scvs[c], 0};
                     struct fast_queue queue;
                     fast_queue_solve(&class, 1, &queue, NULL);
                     assert_true(queue.mean <=

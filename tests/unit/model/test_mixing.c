@@ -34,7 +34,8 @@ static double left(struct mixing_view view)
 
 static void sums_leave_out_what_is_silent(void **state)
 {
-    struct fast_class classes[] = {{2, 3, 0.5, 0.1, 0.02}, {0, 9, 1, 5, 1}, {1, 0, 1, 5, 1}};
+    struct fast_class classes[] = {
+        {2, 3, 0.5, 0.1, 0.02, 0}, {0, 9, 1, 5, 1, 0}, {1, 0, 1, 5, 1, 0}};
     struct mixing_sums sums;
     (void)state;
     mixing_sum(classes, 3, &sums);

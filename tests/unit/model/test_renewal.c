@@ -33,7 +33,8 @@ static void agrees_with_every_phase_kept(void **state)
                 double above;
                 struct wait_summary exact = exactly(sizes[k], rhos[r], scvs[c], &above);
                 struct renewal_wait wait;
-                renewal_solve(rhos[r], 1.0 / sizes[k], 1, scvs[c], 0, &wait);
+                renewal_solve(rhos[r], 1.0 / sizes[k], &(struct renewal_service){0, 1, scvs[c]}, 0,
+                              &wait);
                 assert_within(wait.mean, exact.mean, 2e-4 * (exact.mean + 1e-2));
                 assert_within(wait.above, above, 2e-4);
                 double p99 = fmax(0, renewal_quantile(&wait, log(100)));
@@ -46,12 +47,12 @@ static void fixed_service(void **state)
 {
     (void)state;
     struct renewal_wait wait;
-    renewal_solve(0.8, 1, 1, 0, 0, &wait);
+    renewal_solve(0.8, 1, &(struct renewal_service){0, 1, 0}, 0, &wait);
     assert_within(wait.mean, 2, 4e-4);
     assert_within(wait.above, 0.8, 2e-3);
     assert_within(wait.square, 2 * 4 + 0.8 / (3 * 0.2), 5e-3);
     /* Even gaps: nobody waits, up to what the quadrature leaves. */
-    renewal_solve(0.8, 1.0 / 1024, 1, 0, 0, &wait);
+    renewal_solve(0.8, 1.0 / 1024, &(struct renewal_service){0, 1, 0}, 0, &wait);
     assert_true(wait.mean < 0.002);
 }
 
@@ -66,21 +67,38 @@ static void poisson_in_closed_form(void **state)
 
 static void moments_of_the_service(void **state)
 {
-    static const double scvs[] = {0, 0.25, 1, 4};
+    static const double scvs[] = {0, 0.25, 1, 4}, fixed[] = {0, 0.7};
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
+        struct renewal_service service = {fixed[i / 4], 2 - fixed[i / 4], scvs[i % 4]};
+        double rest = service.mean, variance = rest * rest * service.scv;
         /* Third cumulant of ln E[e^(xS)] by differences of its slope. */
-        double up, down, mid, h = 1e-3, second = 4 * (1 + scvs[i]);
-        renewal_log_service(h, 2, scvs[i], &up);
-        renewal_log_service(-h, 2, scvs[i], &down);
-        renewal_log_service(0, 2, scvs[i], &mid);
+        double up, down, mid, h = 1e-3, second = 4 + variance;
+        renewal_log_service(h, &service, &up);
+        renewal_log_service(-h, &service, &down);
+        renewal_log_service(0, &service, &mid);
         assert_within(mid, 2, 1e-9);
-        assert_within((up - down) / (2 * h), second - 4, 1e-3 * second);
+        assert_within((up - down) / (2 * h), variance, 1e-3 * second);
         double third = (up - 2 * mid + down) / (h * h) + 3 * second * 2 - 2 * 8;
-        assert_within(renewal_third(2, scvs[i]), third, 2e-3 * third);
-        double pole = renewal_pole(2, scvs[i]);
-        assert_true(scvs[i] == 0 ? isinf(pole) : isfinite(pole) && pole > 0);
+        assert_within(renewal_third(&service), third, 2e-3 * third);
+        double pole = renewal_pole(&service);
+        assert_true(service.scv == 0 ? isinf(pole) : isfinite(pole) && pole > 0);
     }
+}
+
+/* A fixed part and an exponential one: M/G/1 by Pollaczek and Khinchine. */
+static void fixed_part(void **state)
+{
+    (void)state;
+    struct renewal_service service = renewal_service(1, 0.16, 0.6);
+    struct renewal_wait wait;
+    assert_within(service.scv, 1, 1e-12);
+    renewal_solve(0.8, 1, &service, 0, &wait);
+    assert_within(wait.mean, 0.8 * 1.16 / (2 * 0.2), 1e-3);
+    assert_within(wait.above, 0.8, 1e-3);
+    service = renewal_service(1, 0.5, 0.6); /* too little left to vary so much */
+    assert_within(service.fixed, 0, 0);
+    assert_within(service.scv, 0.5, 1e-12);
 }
 
 int main(void)
@@ -90,6 +108,7 @@ int main(void)
         cmocka_unit_test(fixed_service),
         cmocka_unit_test(poisson_in_closed_form),
         cmocka_unit_test(moments_of_the_service),
+        cmocka_unit_test(fixed_part),
     };
     return cmocka_run_group_tests_name("renewal", tests, NULL, NULL);
 }
