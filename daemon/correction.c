@@ -14,6 +14,8 @@
 #define MARGIN_MAX 0.2
 /* What was learnt at one delay says less of another: share of the way there. */
 #define MARGIN_FAR 0.03
+/* ... nothing is known to less than this (s) ... */
+#define MARGIN_SECONDS 1.2e-6
 /* ... and a large correction is known less well than a small one: share of it. */
 #define MARGIN_CORRECTION 0.1
 /* A correction follows slowly, but fast where a promise is being broken. */
@@ -28,6 +30,8 @@
 #define SURPRISE_MAX 0.3
 /* How much of it is believed at another rate than it was learnt at. */
 #define JUMP_KEEPS 0.3
+/* ... and where another guest of the worker has jumped. */
+#define NEIGHBOUR_KEEPS 0.6
 
 double correction_of(const struct track *track, enum bias_of of, double model)
 {
@@ -101,6 +105,12 @@ void correction_learn(struct track *track, const struct segment_interface *delta
     learn_one(track, BIAS_PROMISE, promised, model->promised, gain);
 }
 
+void correction_doubt(struct track *track)
+{
+    for (int of = 0; of < BIAS_COUNT; of++)
+        bias_doubt(&track->bias[of], NEIGHBOUR_KEEPS);
+}
+
 double correction_margin(const struct track *track)
 {
     const struct bias_estimator *bias = &track->bias[BIAS_PROMISE];
@@ -109,6 +119,7 @@ double correction_margin(const struct track *track)
     double far = bias->weight > 0 ? fabs(promised - bias->predicted / bias->weight) : 0;
 
     error = hypot(error, MARGIN_FAR * fmin(far, promised));
+    error = hypot(error, MARGIN_SECONDS);
     error = hypot(error, MARGIN_CORRECTION / MARGIN_ERRORS * fabs(bias_get(bias, 0).value));
     double least = track->policy.promise.percentile > 0 ? MARGIN_MIN_PERCENTILE : MARGIN_MIN;
     double share = hypot(MARGIN_ERRORS * error / promised, correction_surprise(track));

@@ -16,6 +16,8 @@ double correction_measured(const struct track *track, const struct segment_inter
 /* Learns from the tick that ended; `model`: forecast for the rates and sizes that there were. */
 void correction_learn(struct track *track, const struct segment_interface *delta,
                       const struct guest_forecast *model);
+/* Another guest of the worker has changed: what was learnt beside it is believed less. */
+void correction_doubt(struct track *track);
 /* What is to be added to a delay that the model predicts (s). */
 double correction_of(const struct track *track, enum bias_of of, double model);
 /* s that a promise keeps in hand for what varies from tick to tick. */

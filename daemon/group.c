@@ -97,6 +97,7 @@ int group_begin(struct group *group, size_t room)
         }
     }
     group->n = 0;
+    group->changed = false;
     group->forecast = (struct worker_forecast){0};
     return 0;
 }
@@ -187,13 +188,22 @@ static int group_weigh_forwards(struct group *group)
     return error;
 }
 
+static bool has_jumped(const struct track *track)
+{
+    return track->rate[DIRECTION_RX].jumped || track->rate[DIRECTION_TX].jumped;
+}
+
 static int group_learn(struct group *group)
 {
     int error = group_weigh_forwards(group);
 
-    for (size_t i = 0; i < group->n && !error; i++)
+    for (size_t i = 0; i < group->n && !error; i++) {
         if (group->tracks[i]->seconds > 0)
             correction_learn(group->tracks[i], group->deltas[i], &group->forecasts[i]);
+        group->changed |= has_jumped(group->tracks[i]);
+    }
+    for (size_t i = 0; i < group->n && group->changed; i++)
+        correction_doubt(group->tracks[i]);
     return error;
 }
 

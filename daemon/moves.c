@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/correction.h"
+#include "model/closing.h"
 
 /*
  * The sizes in use are in danger once the margin is used up, but for what ticks
@@ -16,6 +17,8 @@
 #define SURPRISE_NONE 0.01
 /* Where no size keeps the promise: the least delay may be missed by this share. */
 #define LEAST_SLACK 0.1
+/* Share of the margin that must be left when the worker's load has just changed. */
+#define CHANGED_MARGIN 0.5
 #define DANGER_ROUNDS 4
 /* A risen rate is followed at once where it makes containers larger by so much. */
 #define RISE 1.1
@@ -23,23 +26,25 @@
 #define GAP_LARGE 0.15
 /* Share of the margin that a move into room must leave. */
 #define ROOM_MARGIN 0.7
-/* Counts above so many times what comes in a timeout are as good as none. */
-#define COUNT_MATTERS 1.5
+/* ... and these are not worth a move. */
+#define GAP_NONE 0.025
 
 /* Model's delay above which the sizes in use are changed at once. */
-static double danger_limit(const struct track *track, const struct sizing *sizing)
+static double danger_limit(const struct group *group, size_t i)
 {
+    const struct track *track = group->tracks[i];
+    const struct sizing *sizing = &group->sizings[i];
     double reserve = correction_surprise(track) - SURPRISE_NONE;
-    double limit = correction_target(track, fmax(0, reserve) * track->policy.promise.delay);
+    double kept = group->changed ? CHANGED_MARGIN * correction_margin(track) : 0;
+    double limit =
+        correction_target(track, fmax(kept, fmax(0, reserve) * track->policy.promise.delay));
 
     return fmax(limit, sizing->least * (1 + LEAST_SLACK));
 }
 
 bool moves_in_danger(const struct group *group, size_t i)
 {
-    const struct track *track = group->tracks[i];
-
-    return !(group->forecasts[i].promised <= danger_limit(track, &group->sizings[i]));
+    return !(group->forecasts[i].promised <= danger_limit(group, i));
 }
 
 static void move_to(struct group *group, size_t i, const struct lane_size sizes[DIRECTION_COUNT],
@@ -112,20 +117,32 @@ static void roomy_undo(struct group *group, const struct lane_size (*before)[DIR
         }
 }
 
-/* How far apart sizes are, but not counts that no rate of late makes of the timeout. */
+/* How much larger or smaller containers would be, at a rate. */
+static double gap_at(double rate, const struct lane_size *a, const struct lane_size *b)
+{
+    struct closing_law with_a, with_b;
+
+    if (closing_solve(rate, a->packets, a->timeout, &with_a) ||
+        closing_solve(rate, b->packets, b->timeout, &with_b))
+        return INFINITY;
+    return fabs(log(with_a.packets / with_b.packets));
+}
+
+/* The same in all directions, at the present rate and the highest of late. */
 static double gap(const struct group *group, size_t i)
 {
-    struct lane_size sizes[2][DIRECTION_COUNT];
+    double most = 0;
 
-    memcpy(sizes[0], group->sizes[i], sizeof(sizes[0]));
-    memcpy(sizes[1], group->sizings[i].size, sizeof(sizes[1]));
-    for (int s = 0; s < 2; s++)
-        for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-            double rate = fmax(group->loads[i].rate[d], group->tracks[i]->range[d].high);
-            double most = 1 + COUNT_MATTERS * rate * sizes[s][d].timeout;
-            sizes[s][d].packets = (uint32_t)fmin(sizes[s][d].packets, ceil(most));
-        }
-    return steady_gap(sizes[0], sizes[1]);
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        const struct lane_size *now = &group->sizes[i][d], *wanted = &group->sizings[i].size[d];
+        double rate = group->loads[i].rate[d], high = group->tracks[i]->range[d].high;
+        if (!group->tracks[i]->in_use[d])
+            return steady_gap(group->sizes[i], group->sizings[i].size);
+        most = fmax(most, gap_at(rate, now, wanted));
+        if (high > RISE * rate)
+            most = fmax(most, gap_at(high, now, wanted));
+    }
+    return most;
 }
 
 /* Packets that a container comes to, roughly. */
@@ -148,15 +165,34 @@ static bool has_risen(const struct group *group, size_t i)
     return false;
 }
 
+/* Half of a small way: the model is less sure of the change than of either end. */
+static void halve(const struct lane_size now[DIRECTION_COUNT],
+                  struct lane_size wanted[DIRECTION_COUNT])
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (now[d].packets == wanted[d].packets) {
+            wanted[d].timeout = sqrt(now[d].timeout * wanted[d].timeout);
+            group_round(&wanted[d]);
+        }
+}
+
 static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTION_COUNT])
 {
     struct track *track = group->tracks[i];
     const struct lane_size *wanted = group->sizings[i].size;
-    bool large = gap(group, i) > GAP_LARGE;
+    double far = gap(group, i);
+    bool large = far > GAP_LARGE;
     double hold = large ? group_hold(group) : group_rest(group);
     bool rested = large || group->now - track->moved >= group_rest(group);
 
-    return steady_room(&track->steady, group->sizes[i], wanted, group->now, hold, ret) && rested;
+    if (far < GAP_NONE)
+        steady_reset(&track->steady);
+    if (far < GAP_NONE ||
+        !steady_room(&track->steady, group->sizes[i], wanted, group->now, hold, ret) || !rested)
+        return false;
+    if (!large)
+        halve(group->sizes[i], ret);
+    return true;
 }
 
 static bool roomy_do(struct group *group)
