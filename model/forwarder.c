@@ -11,8 +11,9 @@
 #define SPREAD 9
 #define SPREAD_KINDS 4
 #define STEPS (BURST_KINDS + SPREAD_KINDS * SPREAD)
-/* How often the ages of open containers are put right. */
-#define ROUNDS 2
+/* How often the ages of open containers are put right, until the law of the rests moves less. */
+#define ROUNDS 8
+#define ROUNDS_CALM 0.003
 /* ... as long as this share of the bursts leaves such behind. */
 #define OLD_MATTERS 0.01
 /* An alignment that fewer than this many bursts have is none. */
@@ -366,7 +367,7 @@ static void waits(struct chain *c)
 
 /* Sums over bursts. */
 struct sums {
-    double closed, closed2, expired; /* containers, the square of how many, those timed out */
+    double closed, expired; /* containers, those timed out */
     double packets2;                 /* sizes of closed containers, squared */
     double port, fill;               /* s, over the packets */
     struct {
@@ -377,9 +378,7 @@ struct sums {
 static void sum_containers(const struct chain *c, double weight, bool expired, double closes,
                            struct sums *sums)
 {
-    double all = closes + expired;
-    sums->closed += weight * all;
-    sums->closed2 += weight * all * all;
+    sums->closed += weight * (closes + expired);
     sums->expired += weight * expired;
     sums->packets2 += weight * closes * c->size * c->size;
 }
@@ -459,7 +458,8 @@ static void summarise(const struct chain *c, struct forwarder *ret)
     double closed = fmin(c->sent, fmax(sums.closed, c->sent / c->size));
     double packets = fmin(c->size, fmax(1, c->sent / closed));
     double met = fmin(c->size, fmax(packets, sums.packets2 / c->sent));
-    double var = fmax(0, sums.closed2 - sums.closed * sums.closed);
+    /* Containers filled follow from the packets: only timeouts add to their variation. */
+    double timed_out = fmin(closed, sums.expired), var = timed_out * fmax(0, 1 - timed_out);
     *ret = (struct forwarder){
         .port = sums.port / c->sent,
         .fill = sums.fill / c->sent,
@@ -543,6 +543,14 @@ static int cells_of(const struct forwarder_load *load, uint32_t size)
     return load->share < 1 || least > CELLS ? CELLS : (int)(CELLS / least * least);
 }
 
+static double moved(const struct chain *c, const double before[CELLS])
+{
+    double sum = 0;
+    for (int i = 0; i < c->cells; i++)
+        sum += fabs(c->at[i] - before[i]);
+    return sum;
+}
+
 void forwarder_solve(const struct forwarder_load *load, const struct end_costs *costs,
                      uint32_t size, double timeout, struct forwarder *ret)
 {
@@ -561,11 +569,13 @@ void forwarder_solve(const struct forwarder_load *load, const struct end_costs *
     steps_make(&c);
     expiries(&c);
     for (int i = 0; i < ROUNDS && !realigned(&c); i++) {
+        double before[CELLS];
+        memcpy(before, c.at, sizeof(before));
         moves_make(&c);
         stationary(&c);
         double old = ages(&c);
         expiries(&c);
-        if (old < OLD_MATTERS)
+        if (old < OLD_MATTERS || (i > 0 && moved(&c, before) < ROUNDS_CALM))
             break;
     }
     waits(&c);

@@ -19,7 +19,7 @@
 #include "model/dimension.h"
 
 #define FORWARDER_CELLS 32
-#define FORWARDER_PATIENCE 1e4
+#define FORWARDER_PATIENCE 1e3
 
 struct forwarder_load {
     const struct closing_law *arrivals; /* the containers that come in; rate > 0 */

@@ -180,6 +180,12 @@ static void way_forwarded(const struct end_costs *worker, const struct guest_loa
                                                        view->busy, view->share));
     double relative = plant_setup_after(worker, view->events, view->busy, away);
     double setup = view->setup * (1 + soon * (relative - 1));
+    /* Containers made of one burst meet each other, where they are sent faster than taken. */
+    double taken = worker->unload + worker->unload_packet * lane->packets;
+    double sent =
+        guest->costs.publish + (guest->costs.read + guest->costs.publish_packet) * lane->packets;
+    double together = f->per_burst * (1 - f->timeout_share);
+    wait += fmax(0, together - 1) / 2 * fmax(0, taken - sent);
     *ret = (struct way){.forwarded = f};
     way_container(ret, lane, &guest->costs, worker, wait, view->decay, fmin(setup, worker->wakeup));
     if (wait > 0) /* a queue that was long is long still: it drains at 1 - busy */

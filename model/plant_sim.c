@@ -393,6 +393,15 @@ static void packet_leaves(struct plant_sim *plant, const struct end *end, struct
     }
 }
 
+/* Before the guest reads what it has just unloaded. */
+static void pause_maybe(struct plant_sim *plant, const struct end *end, struct lane *out)
+{
+    double patience = plant->options.patience;
+    if (end->is_guest && patience > 0 && out->open > 0 && !out->full &&
+        plant->loads[out->guest].forwarded > 0 && random_uniform(&plant->random) * patience < 1)
+        container_close(out, plant->now, PLANT_SIM_EAGER);
+}
+
 static void finish_unload(struct plant_sim *plant, struct end *end, struct visit *visit)
 {
     struct lane *lane = visit->in;
@@ -404,6 +413,7 @@ static void finish_unload(struct plant_sim *plant, struct end *end, struct visit
         tell_packet(plant, lane, leaves - packet->arrived);
         packet_leaves(plant, end, visit, packet, leaves);
     }
+    pause_maybe(plant, end, visit->out);
     queue_drop(&lane->packed, container.packets);
     queue_drop(&lane->ring, 1);
     bool was_blocked = blocked(plant, lane);

@@ -51,6 +51,7 @@ struct plant_sim_options {
     uint32_t port_packets; /* room in a port's queue, beyond it packets are dropped; 4096 */
     uint32_t ring_bytes;   /* room in a ring; 1 MB */
     double spin;           /* s of polling before it sleeps; none */
+    double patience;       /* containers between two pauses of a guest that forwards; none */
     bool eager;            /* an end with nothing else to do publishes what is open, then sleeps */
     /* Called for every piece of work done, as an end would measure it; may be NULL. */
     void (*on_work)(void *context, const struct plant_sim_work *work);

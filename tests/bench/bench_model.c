@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "model/closing.h"
 #include "model/dimension.h"
 #include "model/fast_queue.h"
 #include "model/method.h"
@@ -145,12 +146,36 @@ enum {
     PLANT_THROUGH_P99,
     PLANT_SURE_MEAN,
     PLANT_SURE_P99,
+    /* Values, no errors: a forwarded packet's mean way back, in mean gaps between bursts. */
+    PLANT_BACK,
+    PLANT_BACK_TRUTH,
+    PLANT_BACK_ERROR, /* standard error of the truth */
     PLANT_QUANTITIES
 };
+#define PLANT_ROWS PLANT_BACK
 
 static const char *const plant_names[PLANT_QUANTITIES] = {
     "mean one way",        "p99 one way",      "mean through a guest",
-    "p99 through a guest", "simulation: mean", "simulation: its p99"};
+    "p99 through a guest", "simulation: mean", "simulation: its p99",
+    "way back, forecast",  "way back",         "way back, error"};
+
+static void value_add(struct errors *errors, double value, uint32_t at)
+{
+    errors_add(errors, 1 + value, 1, 0, at);
+}
+
+static void plant_back(const struct guest_forecast *forecast, const struct guest_truth *truth,
+                       const struct guest_load *guest, const struct lane_size *rx, uint32_t index,
+                       struct errors errors[PLANT_QUANTITIES])
+{
+    struct closing_law law;
+    if (closing_solve(guest->rate[DIRECTION_RX], rx->packets, rx->timeout, &law))
+        return;
+    double way = truth->mean[DIRECTION_TX].mean * law.containers;
+    value_add(&errors[PLANT_BACK], forecast->mean[DIRECTION_TX].total * law.containers, index);
+    value_add(&errors[PLANT_BACK_TRUTH], way, index);
+    value_add(&errors[PLANT_BACK_ERROR], way * truth->mean[DIRECTION_TX].error, index);
+}
 
 static void forecast(const struct plant_case *c, enum scope scope, struct guest_forecast *ret)
 {
@@ -210,6 +235,7 @@ static int plant_compare(void *context, uint32_t index, struct errors *all)
         plant_one_way(&one_way[i], truth, &c.guests[i], index, into);
         if (c.kind == PLANT_APART || !truth->forwards)
             continue;
+        plant_back(&one_way[i], truth, &c.guests[i], &c.sizes[i][DIRECTION_RX], index, into);
         errors_add(&into[PLANT_THROUGH], one_way[i].forwarding_mean, truth->through.mean, 0, index);
         errors_add(&into[PLANT_THROUGH_P99], both[i].promised, truth->through_p99.mean, 0, index);
     }
@@ -225,7 +251,7 @@ static void plant_print(const struct errors *errors)
         if (errors[column * PLANT_QUANTITIES].n)
             printf(" %s |", plant_columns[column]);
     printf("\n|---|---|---|---|---|---|\n");
-    for (int q = 0; q < PLANT_QUANTITIES; q++) {
+    for (int q = 0; q < PLANT_ROWS; q++) {
         printf("| %s |", plant_names[q]);
         for (int column = 0; column < PLANT_COLUMNS; column++) {
             const struct errors *here = &errors[column * PLANT_QUANTITIES + q];
@@ -237,6 +263,23 @@ static void plant_print(const struct errors *errors)
     }
 }
 
+/* One by one these cannot be judged, together they can. */
+static void plant_print_back(const char *name, const struct errors errors[PLANT_QUANTITIES])
+{
+    double forecast = 0, truth = 0, variance = 0;
+    uint32_t n = errors[PLANT_BACK].n;
+    for (uint32_t i = 0; i < n; i++) {
+        double error = errors[PLANT_BACK_ERROR].values[i].error;
+        forecast += errors[PLANT_BACK].values[i].error / n;
+        truth += errors[PLANT_BACK_TRUTH].values[i].error / n;
+        variance += error * error / n / n;
+    }
+    if (n)
+        printf("%s: %u guests, mean way back in gaps between bursts: forecast %.3f, simulated "
+               "%.3f, standard error %.3f\n",
+               name, n, forecast, truth, sqrt(variance));
+}
+
 static json_t *bench_plant(enum plant_set set)
 {
     json_t *into = json_object();
@@ -245,6 +288,8 @@ static json_t *bench_plant(enum plant_set set)
     printf("\nanalytic plant against the simulated loop, %s set\n\n",
            set == PLANT_FIT ? "fitting" : "judging");
     plant_print(errors);
+    for (int column = 0; column < PLANT_COLUMNS; column++)
+        plant_print_back(plant_columns[column], &errors[column * PLANT_QUANTITIES]);
     for (int column = 0; column < PLANT_COLUMNS; column++) {
         json_t *object = json_object();
         for (int q = 0; q < PLANT_QUANTITIES; q++)

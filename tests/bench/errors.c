@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,8 +79,12 @@ static bool run_all(struct shared *shared, uint32_t n, uint32_t cases, uint32_t 
     fflush(NULL);
     for (uint32_t i = 0; i < n; i++) {
         children[i] = fork();
-        if (children[i] == 0)
-            _exit(work(shared, cases, &shared->found[i * quantities], of, context) ? 1 : 0);
+        if (children[i] == 0) {
+            int error = prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (!error)
+                error = work(shared, cases, &shared->found[i * quantities], of, context);
+            _exit(error ? 1 : 0);
+        }
     }
     return wait_all(children, n);
 }

@@ -126,7 +126,7 @@ static double utilisation(const struct plant_case *c)
 void plant_case_make(enum plant_set set, uint32_t index, struct plant_case *ret)
 {
     static const uint64_t seeds[] = {
-        [PLANT_FIT] = 0x504c414e5403ea, [PLANT_JUDGE] = 0x4a554447451000};
+        [PLANT_FIT] = 0x504c414e5403ea, [PLANT_JUDGE] = 0x4a554447452000};
     static struct plant_case drawn;
     struct random random;
     random_init(&random, seeds[set] + index);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/closing.h"
+#include "model/forwarder.h"
 #include "model/plant_sim.h"
 
 #define RUNS 4
@@ -15,8 +16,8 @@
 /* Where packets are forwarded: containers of each lane, and how many packets that may take. */
 #define CONTAINERS 20000
 #define PACKETS_MOST 5e7
-#define SHORT_MANY 100
-#define SHORT_RARE 1e-7
+#define SHORT_MANY 1000 /* spells of chance length: 5 % of their sum, then */
+#define SHORT_RARE 1e-6
 
 static double run_length(const struct plant_case *c, double scale)
 {
@@ -38,8 +39,10 @@ static double run_length(const struct plant_case *c, double scale)
 static int run_once(const struct plant_case *c, uint64_t seed, double seconds,
                     struct plant_sim_guest *ret)
 {
-    struct plant_sim_options options = {
-        .seed = seed, .port_packets = 1u << 20, .ring_bytes = 1u << 30};
+    struct plant_sim_options options = {.seed = seed,
+                                        .port_packets = 1u << 20,
+                                        .ring_bytes = 1u << 30,
+                                        .patience = FORWARDER_PATIENCE};
     struct plant_sim *plant;
     int r = plant_sim_create(&options, &c->worker, c->guests, c->sizes, c->n, &plant);
     if (r < 0)

@@ -20,7 +20,7 @@ struct guest_truth {
     bool forwards;                        /* the same, of forwarded ones */
     /*
      * Short containers, that change the alignment of forwarded bursts, either
-     * were many, or are so rare that they do not matter in ten thousand bursts.
+     * were many, or are so rare that they do not matter between two pauses.
      */
     bool settled;
 };

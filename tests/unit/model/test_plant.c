@@ -93,6 +93,7 @@ static void forwarding_is_as_simulated(void **state)
         {200e3, 0.6, 50, 30, 2, 2, 1e4},     {100e3, 0.3, 40, 12, 1.2, 0.8, 1e4},
         {20e3, 1, 6, 6, 2, 0.4, 1e4},        {50e3, 1, 8, 24, 2, 2, 1e4},
         {100e3, 0.5, 30, 60, 1.5, 1.2, 1e4}, {50e3, 0.5, 8, 4, 1.2, 1.5, 2e4},
+        {20e3, 1, 38, 128, 2.6, 0.49, 5e3},  {60e3, 1, 228, 400, 6, 0.8, 2e3},
     };
     for (size_t i = 0; i < sizeof(echoes) / sizeof(echoes[0]); i++) {
         const struct echo *e = &echoes[i];
@@ -256,6 +257,38 @@ static void half_a_container_waits_for_the_other_half(void **state)
     assert_within(f.places[true][0].wait, 50 / 1e5, 0.05 * 50 / 1e5);
 }
 
+/* Three bursts and a third to a container: after three or four of them it leaves, evenly. */
+static void containers_of_many_bursts_leave_evenly(void **state)
+{
+    (void)state;
+    struct forwarder f = solved(40, 30, 100, 1);
+    assert_within(f.per_burst, 0.3, 2e-3);
+    assert_true(f.gap_scv < 0.05);
+}
+
+/* Four containers of one burst: the worker takes longer for each than the guest for the next. */
+static void containers_of_one_burst_meet_each_other(void **state)
+{
+    (void)state;
+    struct echo e = {.rate = 7e3, .share = 1, .rx = 12, .tx = 3, .rx_fills = 5, .tx_fills = 3};
+    struct guest_load load = echo_load(&e, SCOPE_ONE_WAY, 0);
+    struct end_costs worker = costs;
+    struct lane_size sizes[1][DIRECTION_COUNT];
+    struct guest_forecast forecast;
+    struct worker_forecast whole;
+    struct plant_sim_guest seen;
+    struct plant_sim *plant;
+    worker.unload = 40 * US;
+    echo_sizes(&e, sizes[0]);
+    assert_int_equal(plant_forecast(&worker, &load, (const void *)sizes, 1, &forecast, &whole), 0);
+    assert_int_equal(plant_sim_create(NULL, &worker, &load, (const void *)sizes, 1, &plant), 0);
+    assert_int_equal(plant_sim_run(plant, 10), 0);
+    plant_sim_guest(plant, 0, &seen);
+    double truth = seen.lane[DIRECTION_TX].mean.total;
+    assert_within(forecast.mean[DIRECTION_TX].total, truth, 0.1 * truth);
+    plant_sim_destroy(plant);
+}
+
 /* What goes in comes out, and laws are laws. */
 static void packets_and_weights_are_kept(void **state)
 {
@@ -306,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_single_packets_gap_is_exponential),
         cmocka_unit_test(whole_bursts_leave_as_they_came),
         cmocka_unit_test(half_a_container_waits_for_the_other_half),
+        cmocka_unit_test(containers_of_many_bursts_leave_evenly),
+        cmocka_unit_test(containers_of_one_burst_meet_each_other),
         cmocka_unit_test(packets_and_weights_are_kept),
         cmocka_unit_test(an_end_just_at_work_is_awake),
     };

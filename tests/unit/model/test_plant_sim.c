@@ -159,6 +159,25 @@ static void forwarding_passes_bursts_on(void **state)
     plant_sim_destroy(plant);
 }
 
+/* Two bursts fill a container, but for those that a pause parts. */
+static void a_pause_lets_what_is_open_go(void **state)
+{
+    (void)state;
+    struct bench bench = bench_make(1, 100e3, 100e3, 10);
+    bench.guests[0].forwarded = 1;
+    bench.sizes[0][DIRECTION_TX].packets = 20;
+    for (double patience = 0; patience <= 4; patience += 4) {
+        bench.options.patience = patience;
+        struct plant_sim *plant = bench_run(&bench, 5);
+        struct plant_sim_lane lane = lane_of(plant, 0, DIRECTION_TX);
+        double paused = (double)lane.containers[PLANT_SIM_EAGER];
+        double bursts = (double)(lane.packets / 10);
+        /* 4 of 7 bursts find an open container, and in one of four cases a pause before them. */
+        assert_within(paused, patience > 0 ? bursts / 7 : 0, 0.03 * bursts / 7);
+        plant_sim_destroy(plant);
+    }
+}
+
 static void timers_fire_late(void **state)
 {
     (void)state;
@@ -424,6 +443,7 @@ int main(void)
         cmocka_unit_test(waking_up_is_a_setup),
         cmocka_unit_test(parts_add_up),
         cmocka_unit_test(forwarding_passes_bursts_on),
+        cmocka_unit_test(a_pause_lets_what_is_open_go),
         cmocka_unit_test(timers_fire_late),
         cmocka_unit_test(greedy_guest_hurts_itself),
         cmocka_unit_test(neither_end_starves_the_other),
