@@ -61,6 +61,32 @@ double histogram_mean(const struct histogram *histogram)
     return count ? (double)histogram->sum_ns / (double)count : 0;
 }
 
+double histogram_variance(const struct histogram *histogram)
+{
+    double n = 0, sum = 0, squares = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++) {
+        double middle = (bin_start(i) + bin_start(i + 1)) / 2, w = histogram->bins[i];
+        n += w;
+        sum += w * middle;
+        squares += w * middle * middle;
+    }
+    double variance = n > 0 ? squares / n - sum / n * (sum / n) : 0;
+    return variance > 0 ? variance : 0;
+}
+
+double histogram_above(const struct histogram *histogram, double ns)
+{
+    double n = 0, above = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BINS; i++) {
+        double start = bin_start(i), end = bin_start(i + 1), w = histogram->bins[i];
+        n += w;
+        above += ns <= start ? w : ns < end ? w * (end - ns) / (end - start) : 0;
+    }
+    return n > 0 ? above / n : 0;
+}
+
 double histogram_quantile(const struct histogram *histogram, double share)
 {
     double wanted = share * (double)histogram_count(histogram);

@@ -28,6 +28,10 @@ void histogram_difference(const struct histogram *now, const struct histogram *b
 uint64_t histogram_count(const struct histogram *histogram);
 /* Mean in ns; 0 where nothing was counted. */
 double histogram_mean(const struct histogram *histogram);
+/* Variance in ns^2, of the bins' middles; 0 where empty. */
+double histogram_variance(const struct histogram *histogram);
+/* Share of the counts above `ns`, 0..1, interpolated in its bin; 0 where empty. */
+double histogram_above(const struct histogram *histogram, double ns);
 /* Value (ns) below which `share` (0..1) of the counts lie, interpolated in its bin; 0 where empty.
  */
 double histogram_quantile(const struct histogram *histogram, double share);

@@ -94,7 +94,7 @@ struct guest_report {
     bool changed; /* sizes, state or promise differ from the tick before */
 
     /*
-     * Promises are judged by windows of at least 50 containers. -1: none ended
+     * Promises are judged by windows of at least 100 containers. -1: none ended
      * at this tick; else 0 or 1, and what it was about. `last_kept`: the same of
      * the last window that ended, at whatever tick.
      */

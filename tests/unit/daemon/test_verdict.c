@@ -116,7 +116,7 @@ static void parts_are_means(void **state)
     free(delta);
 }
 
-static void window_ends_with_fifty_containers(void **state)
+static void window_ends_with_a_hundred_containers(void **state)
 {
     struct promise promise = {.delay = 200 * US, .scope = SCOPE_FORWARDING};
     struct segment_interface *delta = tick(200, 80, 300, 100);
@@ -125,15 +125,15 @@ static void window_ends_with_fifty_containers(void **state)
     (void)state;
 
     /* 20 containers one way, 30 the other. */
-    verdict_add(&verdict, delta, 1, 170 * US);
-    assert_false(verdict_judge(&verdict, &promise, &result));
-    verdict_add(&verdict, delta, 1, NAN);
-    assert_false(verdict_judge(&verdict, &promise, &result));
-    verdict_add(&verdict, delta, 1, 190 * US);
+    const double predicted[] = {170 * US, NAN, 190 * US, 180 * US, 180 * US};
+    for (int t = 0; t < 5; t++) {
+        assert_false(verdict_judge(&verdict, &promise, &result));
+        verdict_add(&verdict, delta, 1, predicted[t]);
+    }
     assert_true(verdict_judge(&verdict, &promise, &result));
     assert_true(result.kept);
-    assert_int_equal(result.containers, 60);
-    assert_float_equal(result.seconds, 3, 1e-12);
+    assert_int_equal(result.containers, 100);
+    assert_float_equal(result.seconds, 5, 1e-12);
     assert_float_equal(result.measured, 180 * US, 1e-9);
     assert_float_equal(result.predicted, 180 * US, 1e-9);
     /* A new one begins. */
@@ -156,6 +156,56 @@ static void broken_is_broken(void **state)
     free(delta);
 }
 
+/* 100 containers of 10 packets; the first of each waits 180 us and the last none, all 20 us more.
+ */
+static struct segment_interface *filling(uint64_t others_ns)
+{
+    struct segment_interface *delta = calloc(1, sizeof(*delta));
+    struct segment_lane *lane;
+
+    assert_non_null(delta);
+    lane = &delta->rx;
+    lane->pack.packets = lane->pack.published_packets = 1000;
+    lane->pack.containers = 100;
+    for (uint64_t i = 0; i < 100; i++)
+        for (uint64_t p = 0; p < 10; p++) {
+            lane->pack.fill_ns += 20000 * p;
+            histogram_add(&lane->delay, 20000 + 20000 * p + (i % 2 ? others_ns : 0), 1);
+        }
+    return delta;
+}
+
+static bool kept(const struct segment_interface *delta, double promised, double percentile)
+{
+    struct promise promise = {.delay = promised, .percentile = percentile, .scope = SCOPE_ONE_WAY};
+    struct verdict verdict = {0};
+    struct verdict_result result;
+
+    verdict_add(&verdict, delta, 1, NAN);
+    assert_true(verdict_judge(&verdict, &promise, &result));
+    return result.kept;
+}
+
+static void chance_breaks_no_promise(void **state)
+{
+    struct segment_interface *alike = filling(0), *differ = filling(100000);
+    (void)state;
+
+    /* A mean of 110 us, in containers that are all alike: known well. */
+    assert_true(kept(alike, 110 * US, 0));
+    assert_true(kept(alike, 108 * US, 0));
+    assert_false(kept(alike, 103 * US, 0));
+    /* A mean of 160 us, half of the containers being 100 us later than the others: 5 us. */
+    assert_true(kept(differ, 152 * US, 0));
+    assert_false(kept(differ, 140 * US, 0));
+    /* One in ten is above 190 us. */
+    assert_true(kept(alike, 190 * US, 90));
+    assert_true(kept(alike, 190 * US, 91));
+    assert_false(kept(alike, 190 * US, 97));
+    free(alike);
+    free(differ);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,8 +213,9 @@ int main(void)
         cmocka_unit_test(stray_packets_decide_nothing),
         cmocka_unit_test(percentile_of_two_ways_is_of_their_sum),
         cmocka_unit_test(parts_are_means),
-        cmocka_unit_test(window_ends_with_fifty_containers),
+        cmocka_unit_test(window_ends_with_a_hundred_containers),
         cmocka_unit_test(broken_is_broken),
+        cmocka_unit_test(chance_breaks_no_promise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
