@@ -13,7 +13,7 @@
  * no mapping, so neither happens then: its xenstore folder tells.
  */
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -210,6 +210,16 @@ static int lookup_error(void)
 
 /* --- channels ------------------------------------------------------------ */
 
+static void xen_channel_release(struct hv_channel *base)
+{
+    struct xen_channel *channel = (struct xen_channel *)base;
+
+    if (channel->control)
+        channel->control->channel = NULL;
+    xenevtchn_close(channel->handle);
+    free(channel);
+}
+
 static int channel_open(struct xen *hv, struct xen_channel **ret)
 {
     struct xen_channel *channel = calloc(1, sizeof(*channel));
@@ -224,18 +234,14 @@ static int channel_open(struct xen *hv, struct xen_channel **ret)
     }
     channel->base.ops = &hv_xen_ops;
     channel->base.fd = xenevtchn_fd(channel->handle);
+    /* Else taking an event that is not there would wait for one. */
+    if (fcntl(channel->base.fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
+        int error = -errno;
+        xen_channel_release(&channel->base);
+        return error;
+    }
     *ret = channel;
     return 0;
-}
-
-static void xen_channel_release(struct hv_channel *base)
-{
-    struct xen_channel *channel = (struct xen_channel *)base;
-
-    if (channel->control)
-        channel->control->channel = NULL;
-    xenevtchn_close(channel->handle);
-    free(channel);
 }
 
 /* Takes the port that a bind returned. */
@@ -281,13 +287,8 @@ static void xen_channel_notify(struct hv_channel *base)
     xenevtchn_notify(channel->handle, channel->base.port);
 }
 
-/* Some kernels' read blocks where nothing is pending, whatever the descriptor's flags say. */
 static void events_take(struct xen_channel *channel)
 {
-    struct pollfd polled = {.fd = channel->base.fd, .events = POLLIN};
-
-    if (poll(&polled, 1, 0) <= 0 || !(polled.revents & POLLIN))
-        return;
     int port = xenevtchn_pending(channel->handle);
     if (port >= 0)
         xenevtchn_unmask(channel->handle, (evtchn_port_t)port);
