@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes tables, a JSON file and plots of what the lab's bench measured.
 
-usage: figures.py FIGURES RESULT.JSON [IMAGE-FOLDER]
+usage: figures.py FIGURES RESULT.JSON [FOLDER]
 
 FIGURES has one JSON object a line, as tests/xen/dom0/scenario-bench.sh wrote
 them. Medians over the rounds; "stock" is netback and netfront, "agg" xenagg.
+The tables are Markdown, as docs/measurements.md has them; in FOLDER they are
+measurements.md, beside the plots.
 All of it is from an emulated CPU: compare within a table, believe no figure.
 """
 import collections
@@ -15,7 +17,9 @@ import statistics
 import subprocess
 import sys
 
-SIDES = {"stock": "netback, netfront", "fixed": "xenagg, 78 packets, 200 us", "tuned": "xenagg, retuned"}
+SIDES = {"stock": "netback, netfront", "fixed": "xenagg, 4096 bytes, 200 us", "fixed-200": "xenagg, 200 packets, 200 us", "tuned": "xenagg, retuned"}
+SEEN = ("mean_us", "p99_us", "max_us", "jitter_us", "jitter_max_us")
+TOLD = ("rx_packets", "rx_timeout_us", "predicted_us", "measured_us")
 
 
 def read(path):
@@ -44,51 +48,87 @@ def medians(figures, key, value):
     return {name: statistics.median(values) for name, values in groups.items()}
 
 
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+def text(value, digits=0):
+    return f"{value:.{digits}f}" if isinstance(value, (int, float)) else "-"
+
+
+def table(head, rows):
+    """Lines of a Markdown table, and an empty one."""
+    lines = [head, ["---"] * len(head)] + rows
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
 def times(figures):
     found = medians(of(figures, "until packets pass"), lambda f: f["after"], lambda f: f["ms"])
-    print("\nUntil packets pass, ms (median)")
-    for after, ms in found.items():
-        print(f"  {after:24} {ms:8.0f}")
-    return found
+    rows = [[after, text(ms / 1e3, 1)] for after, ms in found.items()]
+    return found, table(["until packets pass, after", "s"], rows)
+
+
+def per_packet(figure, key):
+    """CPU time, us, from the share of a CPU; what is not known stays so."""
+    return figure[key] * 1e6 / rate(figure) if key in figure and rate(figure) else None
 
 
 def throughput(figures, what):
-    found = medians(of(figures, what), lambda f: (f["side"], f["k"]), rate)
-    stock = found.get(("stock", 0), 0)
-    rows = []
-    print(f"\n60-byte UDP {what}, thousand packets/s (median)")
-    for (side, k), packets in found.items():
-        ratio = packets / stock if stock else 0
-        rows.append({"side": side, "k": k, "packets_per_s": round(packets), "of_stock": round(ratio, 2)})
-        print(f"  {side:6} {'k = ' + str(k) if k else '':8} {packets / 1e3:8.1f}   {ratio:5.2f} of stock")
-    return rows
+    groups = collections.defaultdict(list)
+    for figure in of(figures, what):
+        groups[figure["side"], figure["k"]].append(figure)
+    stock = median(map(rate, groups.get(("stock", 0), []))) or 0
+    rows, lines = [], []
+    for (side, k), found in groups.items():
+        row = {"side": side, "k": k, "packets_per_s": round(median(map(rate, found)))}
+        row["of_stock"] = round(row["packets_per_s"] / stock, 2) if stock else None
+        for key in ("dom0_cpu", "netback_cpu", "guest_cpu"):
+            row[key.replace("_cpu", "_us")] = median(per_packet(f, key) for f in found)
+        rows.append(row)
+        lines.append([f"xenagg, k = {k}" if k else "netback, netfront", text(row["packets_per_s"] / 1e3, 2),
+                      text(row["of_stock"], 2), text(row["dom0_us"]), text(row["netback_us"]) if k else "-",
+                      text(row["guest_us"])])
+    head = [f"60-byte UDP {what}", "thousand packets/s", "times stock", "CPU of dom0, us a packet", "... of xenagg-netback",
+            "CPU of the guest"]
+    return rows, table(head, lines)
 
 
-def load_row(figure):
-    seen = figure["seen"]
-    row = {"side": figure["side"], "rate": figure["rate"], "offered": round(seen.get("numbers", 0) / max(seen["seconds"], 1e-9))}
-    row["loss"] = round(1 - seen["packets"] / seen["numbers"], 4) if seen.get("numbers") else None
-    for key in ("mean_us", "p50_us", "p99_us", "max_us", "jitter_us", "jitter_max_us"):
-        row[key] = seen.get(key)
-    for key in ("rx_packets", "rx_timeout_us", "predicted_us", "measured_us"):
-        row[key] = figure.get(key)
+def load_row(side, offered, found):
+    seen = [f["seen"] for f in found]
+    row = {"side": side, "rate": offered, "rounds": len(found)}
+    row["loss"] = median(1 - s["packets"] / s["numbers"] if s.get("numbers") else None for s in seen)
+    for key in SEEN:
+        row[key] = median(s.get(key) for s in seen)
+    for key in TOLD:
+        row[key] = median(f.get(key) for f in found)
     return row
 
 
-def text(value, width):
-    return f"{value:{width}.0f}" if isinstance(value, (int, float)) else " " * (width - 1) + "-"
+def load_rows(figures):
+    groups = collections.defaultdict(list)
+    for figure in of(figures, "over the load"):
+        groups[figure["side"], figure["rate"]].append(figure)
+    return [load_row(side, offered, found) for (side, offered), found in groups.items()]
 
 
-def loads(figures):
-    rows = [load_row(f) for f in of(figures, "over the load")]
-    print("\nForwarded through a guest, over the load: delay and RFC 3550 jitter, us; one way in: model, measured, us")
-    print("  side      rate/s  offered     mean      p99       max   jitter  loss %  size    us     model  measured")
+def loads(rows):
+    """Forwarded through the guest."""
+    lines = [[SIDES[r["side"]], str(r["rate"])] + [text(r[key] / 1e3 if r[key] else None, 1) for key in SEEN]
+             + [text(100 * r["loss"], 1) if r["loss"] is not None else "-"] for r in rows]
+    return table(["forwarded through a guest", "offered/s", "mean delay, ms", "99 %", "maximum", "jitter (RFC 3550)",
+                  "its maximum", "lost, %"], lines)
+
+
+def experiment(rows):
+    """Into the guest: what the model said and what was measured."""
+    lines = []
     for r in rows:
-        loss = "-" if r["loss"] is None else f"{100 * r['loss']:.1f}"
-        print(f"  {r['side']:6} {r['rate']:9}{r['offered']:9}" + text(r["mean_us"], 9) + text(r["p99_us"], 9) + text(r["max_us"], 10)
-              + text(r["jitter_us"], 9) + f"{loss:>8}" + text(r["rx_packets"], 6) + text(r["rx_timeout_us"], 6)
-              + text(r["predicted_us"], 10) + text(r["measured_us"], 10))
-    return rows
+        if r["predicted_us"] and r["measured_us"]:
+            error = 100 * (r["predicted_us"] / r["measured_us"] - 1)
+            lines.append([SIDES[r["side"]], str(r["rate"]), text(r["rx_packets"]), text(r["rx_timeout_us"]),
+                          text(r["predicted_us"] / 1e3, 2), text(r["measured_us"] / 1e3, 2), f"{error:+.0f} %"])
+    return table(["one way into the guest", "offered/s", "packets", "timeout, us", "model, ms", "measured, ms", "error"], lines)
 
 
 def gnuplot(folder, name, labels, series):
@@ -120,7 +160,7 @@ def plots(rows, folder):
     gnuplot(folder, "xen-jitter", ("Forwarded through a guest on emulated Xen: jitter (RFC 3550)", "us", True), by_side(rows, "jitter_us"))
     gnuplot(folder, "xen-loss", ("Forwarded through a guest on emulated Xen: loss", "share", False), by_side(rows, "loss"))
     model = {}
-    for side in ("fixed", "tuned"):
+    for side in ("fixed-200", "tuned"):
         mine = [r for r in rows if r["side"] == side]
         model[f"{SIDES[side]}: model"] = [(r["rate"], r["predicted_us"]) for r in mine if r["predicted_us"]]
         model[f"{SIDES[side]}: measured"] = [(r["rate"], r["measured_us"]) for r in mine if r["measured_us"]]
@@ -132,14 +172,21 @@ def main():
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     figures = read(sys.argv[1])
-    result = {"emulated": True, "until_packets_pass_ms": times(figures)}
-    result["to_guest"] = throughput(figures, "to a guest")
-    result["through_guest"] = throughput(figures, "through a guest")
-    result["over_load"] = loads(figures)
+    rows = load_rows(figures)
+    found, lines = times(figures)
+    result = {"emulated": True, "until_packets_pass_ms": found}
+    for key, what in (("to_guest", "to a guest"), ("through_guest", "through a guest")):
+        result[key], more = throughput(figures, what)
+        lines += more
+    lines += loads(rows) + experiment(rows)
+    result["over_load"] = rows
     result["figures"] = figures
     pathlib.Path(sys.argv[2]).write_text(json.dumps(result, indent=1) + "\n")
+    print("\n".join(lines))
     if len(sys.argv) == 4:
-        plots(result["over_load"], sys.argv[3])
+        pathlib.Path(sys.argv[3]).mkdir(parents=True, exist_ok=True)
+        pathlib.Path(sys.argv[3], "measurements.md").write_text("\n".join(lines) + "\n")
+        plots(rows, sys.argv[3])
 
 
 if __name__ == "__main__":

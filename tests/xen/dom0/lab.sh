@@ -135,6 +135,11 @@ END
 
 # The domain that runs by that name now: after a reboot it has another number.
 guest_number() { xl domid "$1" >"/run/lab/$1/domid"; }
+# Whether xl has made the guest in use anew.
+guest_number_new() {
+    local now
+    now=$(xl domid "$name") && [ "$now" != "$domid" ] && guest_number "$name"
+}
 # xl stays, to make it anew when it reboots.
 guest_create() { xl create -q "/run/lab/$1/config" && guest_number "$1"; }
 
@@ -182,6 +187,7 @@ guest_succeeded() {
 }
 guest_said() { xenstore-read "/local/domain/$domid/data/said"; }
 guest_up() { there "/local/domain/$domid/data/done"; }
+guest_up_or_gone() { guest_up || domain_gone "$domid"; }
 
 # Where the emulated CPUs' time went.
 note_time() { note "CPU time: $(xl list | awk 'NR > 1 { printf "%s %s s, ", $1, $6 }')of $(seconds) s"; }

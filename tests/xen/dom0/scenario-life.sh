@@ -7,6 +7,7 @@ guest_options="keep=10.83.0.2" guest_config pv pv 10.83.0.2
 guest_options="keep=10.83.0.3" guest_config pvh pvh 10.83.0.3
 services_start /lab/life.conf
 for name in $guests; do guest_begin; done
+each guest_ready
 inventory_take() {
     netback=$(pid_of netback) daemon=$(pid_of xenaggd)
     inventory
@@ -34,7 +35,7 @@ front_killed() {
     check "$name: its end is killed under load" guest front_kept_kill
     flow "its end was killed"
 }
-each load_start 150
+each load_start
 each front_killed
 kept_kill netback
 each flow "the backend was killed"
@@ -62,15 +63,11 @@ nothing_left() {
     check "$name: nothing of it is in xenstore" await $LONG not_mentioned "$1"
 }
 not_mentioned() { ! xenstore-ls -f / | grep -q -e "^/local/domain/$1/" -e "/vagg/$1[/ ]"; }
-number_new() {
-    local now
-    now=$(xl domid "$name") && [ "$now" != "$domid" ] && guest_number "$name"
-}
 
 reboots() {
     local old=$domid
     guest_tell "reboot -f"
-    check "$name: reboots" await $LONG number_new
+    check "$name: reboots" await $LONG guest_number_new
     use "$name"
     flow "it rebooted"
     nothing_left "$old"
@@ -80,7 +77,7 @@ each traffic
 
 destroyed_under_load() {
     local old=$domid
-    load_start 150
+    load_start
     xl destroy "$name"
     nothing_left "$old"
     loads_stop

@@ -6,6 +6,7 @@ guest_options="keep=10.83.0.2" guest_config pv pv 10.83.0.2
 guest_options="keep=10.83.0.3" guest_config pvh pvh 10.83.0.3
 services_start /lab/life.conf
 for name in $guests; do guest_begin; done
+each guest_ready
 each flow "it started"
 
 saved_and_restored() {

@@ -2,10 +2,11 @@
 # Packets for measurements: pktgen in dom0, sizes that stay, figures for tests/xen/figures.py. And a
 # load beside whatever else happens.
 
-# load_start RATE: to the guest in use and back, so many datagrams a second, until loads_stop.
+# To the guest in use and back, until loads_stop, whatever becomes of them: few, as they do not wait
+# for a slow machine.
 loads=
 load_start() {
-    xen-packets load "$address" 7 "$1" &
+    xen-packets load "$address" 7 50 &
     loads="$loads $!"
 }
 loads_stop() {
@@ -33,10 +34,13 @@ packets_begin() {
     pktgen "src_max 10.83.0.9" "$1"
     pktgen "udp_dst_min 9" "$1"
     pktgen "udp_dst_max 9" "$1"
+    cpu_times >/tmp/cpu
     pktgen start pgctrl &
     sending=$!
 }
+# Sets $cpu.
 packets_end() {
+    cpu=$(cpu_shares)
     pktgen stop pgctrl
     wait $sending
 }
@@ -52,6 +56,18 @@ sizes_set() {
                 "${back%/*}/$handle/$direction-container-bytes" 65536
         done
     done
+}
+
+# The time, and CPU time so far, s: of dom0, of the guest in use, of the backend's program.
+cpu_times() {
+    cut -d' ' -f1 /proc/uptime
+    xl list | awk -v guest="$domid" '$2 == 0 { dom0 = $6 } $2 == guest { other = $6 } END { print dom0; print other }'
+    awk '{ print ($14 + $15) / 100 }' "/proc/$netback/stat"
+}
+# As members of a figure: shares of a CPU since packets_begin.
+cpu_shares() {
+    cpu_times | paste /tmp/cpu - | awk 'NR == 1 { seconds = $2 - $1; next } { share[NR] = ($2 - $1) / seconds }
+        END { printf "\"dom0_cpu\": %.3f, \"guest_cpu\": %.3f, \"netback_cpu\": %.3f", share[2], share[3], share[4] }'
 }
 
 # to_guest SECONDS: as many as go to a socket in the guest. Sets $said.
