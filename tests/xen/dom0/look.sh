@@ -108,6 +108,7 @@ grants() {
     xl dmesg -c | awk '/grant-table for remote/ { domain = $5 } $2 ~ /^\[0x/ { n[domain]++ }
         END { for (domain in n) printf "%s:%d ", domain, n[domain] }'
 }
+grants_are() { [ "$(grants)" = "$1" ]; }
 # Where our programs are services, their numbers change.
 inventory_take() { inventory; }
 inventory_keep() {

@@ -27,32 +27,41 @@ by_hand() {
 }
 each by_hand
 inventory_keep
-note "mapped grants of each domain: $(grants)"
+mapped=$(grants)
+note "mapped grants of each domain: $mapped"
+
+# After each step.
+unchanged() { check "$1: grants, channels, nodes, interfaces and descriptors are as many as before" nothing_leaked; }
 
 # --- killed under load ---
 
 front_killed() {
     check "$name: its end is killed under load" guest front_kept_kill
     flow "its end was killed"
+    unchanged "$name: its end was killed"
 }
 each load_start
 each front_killed
 kept_kill netback
 each flow "the backend was killed"
+unchanged "the backend was killed"
 kept_kill xenaggd
 each flow "the daemon was killed"
 check "the daemon answers again" await $LONG xenaggctl status
+unchanged "the daemon was killed"
 each guest_tell front_kept_kill
 kept_kill netback
 kept_kill xenaggd
 each flow "all were killed"
+unchanged "all were killed"
 kept_restart netback
 each flow "the backend was restarted"
+unchanged "the backend was restarted"
 loads_stop
 each connected_again
 each traffic
-check "grants, channels, nodes, interfaces and descriptors are as many as before" nothing_leaked
-note "mapped grants of each domain: $(grants)"
+unchanged "no load any more"
+check "Xen says that as many grants of each domain are mapped as before" await $LONG grants_are "$mapped"
 
 # --- guests that come and go ---
 
@@ -74,6 +83,7 @@ reboots() {
 }
 each reboots
 each traffic
+unchanged "each was rebooted"
 
 destroyed_under_load() {
     local old=$domid

@@ -6,7 +6,7 @@
 # for a slow machine.
 loads=
 load_start() {
-    xen-packets load "$address" 7 50 &
+    xen-packets load "$address" 7 20 &
     loads="$loads $!"
 }
 loads_stop() {
