@@ -129,6 +129,15 @@ void port_close(struct port *port)
     free(port);
 }
 
+/* By the descriptor: the device may be in another network namespace. */
+int port_mac_set(struct port *port, const uint8_t mac[static 6])
+{
+    struct ifreq request = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+
+    memcpy(request.ifr_hwaddr.sa_data, mac, 6);
+    return ioctl(port->fd, SIOCSIFHWADDR, &request) < 0 ? -errno : 0;
+}
+
 int port_fd(const struct port *port)
 {
     return port->fd;

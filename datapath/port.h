@@ -25,6 +25,8 @@ int port_open_tap(const struct port_options *options, struct port **ret);
 /* Over a descriptor that keeps message boundaries (a SEQPACKET socket); takes it over. */
 int port_open_fd(int fd, struct port **ret);
 void port_close(struct port *port);
+/* Gives the TAP another address, also while it is up. 0 or -errno. */
+int port_mac_set(struct port *port, const uint8_t mac[static 6]);
 
 /* Readable when there is a frame. */
 int port_fd(const struct port *port);

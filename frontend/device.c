@@ -188,23 +188,37 @@ static void device_disconnect(struct device *device)
 
 /* --- the port ------------------------------------------------------------ */
 
-static bool port_ensure(struct device *device, struct store *store)
+/* The address that the interface was attached with: 1; 0: none was; -errno, which was said. */
+static int mac_read(struct device *device, struct store *store, uint8_t ret[static 6])
 {
     char text[32];
+    int length = store_read(store, device->dir, "mac", text, sizeof(text));
+
+    if (length != -E2BIG && length < 0)
+        return 0;
+    if (length >= 0 && mac_parse(text, ret) == 0)
+        return 1;
+    trouble_say(device, "key mac", -EINVAL);
+    return -EINVAL;
+}
+
+/* It stays while the interface is detached, and may have another address when it is attached again.
+ */
+static bool port_ensure(struct device *device, struct store *store)
+{
     uint8_t mac[6];
     unsigned long mtu = MTU_DEFAULT;
+    int known = mac_read(device, store, mac), error = 0;
 
-    if (device->port)
-        return true;
-    store_read_number(store, device->backend_dir, "mtu", MTU_MIN, MTU_MAX, &mtu);
-    int length = store_read(store, device->dir, "mac", text, sizeof(text));
-    if (length == -E2BIG || (length >= 0 && mac_parse(text, mac) < 0)) {
-        trouble_say(device, "key mac", -EINVAL);
+    if (known < 0)
         return false;
-    }
+    store_read_number(store, device->backend_dir, "mtu", MTU_MIN, MTU_MAX, &mtu);
     struct port_options options = {
-        .name = device->options.interface, .mac = length >= 0 ? mac : NULL, .mtu = (unsigned)mtu};
-    int error = port_open_tap(&options, &device->port);
+        .name = device->options.interface, .mac = known ? mac : NULL, .mtu = (unsigned)mtu};
+    if (!device->port)
+        error = port_open_tap(&options, &device->port);
+    else if (known)
+        error = port_mac_set(device->port, mac);
     if (error)
         trouble_say(device, device->options.interface, error);
     return !error;

@@ -23,6 +23,8 @@ by_hand() {
     check "$name: attached by its number" \
         xenaggctl attach "$domid" --bridge xenbr0 --mac "00:16:3e:00:01:0$domid" --wait $((LONG * patience))s
     check "$name: the backend's interface is on the bridge" vif_bridged xenbr0
+    check "$name: its interface has the address that it was attached with now" await $LONG mac_is_stored
+    neighbours_forget
     flow "attached by hand"
 }
 each by_hand
