@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Takes the kernel out of a bzImage that is packed with XZ.
+"""Takes the kernel out of a bzImage that is packed with XZ or Zstandard.
 
 usage: vmlinux.py VMLINUZ VMLINUX.GZ
 
@@ -10,25 +10,33 @@ that several times as fast, which counts where the CPU is emulated.
 import gzip
 import lzma
 import pathlib
+import struct
+import subprocess
 import sys
 
-MAGIC = b"\xfd7zXZ\x00"
+XZ = b"\xfd7zXZ\x00"
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
-def unpack(image):
-    at = image.find(MAGIC)
-    while at >= 0:
-        try:
-            kernel = lzma.LZMADecompressor(format=lzma.FORMAT_XZ).decompress(image[at:])
-        except lzma.LZMAError:
-            kernel = b""
-        if kernel.startswith(b"\x7fELF"):
-            return kernel
-        at = image.find(MAGIC, at + 1)
-    sys.exit("vmlinux.py: no XZ-packed ELF kernel in there")
+def payload(image):
+    """What is packed, by the header of the boot protocol, without its length behind it."""
+    sectors = image[0x1F1] or 4
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    start = (sectors + 1) * 512 + offset
+    return image[start : start + length - 4]
+
+
+def unpack(packed):
+    if packed.startswith(XZ):
+        return lzma.decompress(packed, format=lzma.FORMAT_XZ)
+    if packed.startswith(ZSTANDARD):
+        return subprocess.run(["zstd", "-dcq"], input=packed, stdout=subprocess.PIPE, check=True).stdout
+    return b""
 
 
 if len(sys.argv) != 3:
     sys.exit(__doc__)
-vmlinux = unpack(pathlib.Path(sys.argv[1]).read_bytes())
+vmlinux = unpack(payload(pathlib.Path(sys.argv[1]).read_bytes()))
+if not vmlinux.startswith(b"\x7fELF"):
+    sys.exit("vmlinux.py: no ELF kernel in there that is packed with XZ or Zstandard")
 pathlib.Path(sys.argv[2]).write_bytes(gzip.compress(vmlinux, compresslevel=1))
