@@ -184,6 +184,9 @@ static void write_costs_of(struct writer *writer, const char *end, const struct 
     }
     writer_duration(writer, costs->wakeup);
     writer_number(writer, costs->scv);
+    /* The daemon records no errors where containers were all alike. */
+    writer_text(writer,
+                isnan(errors[0]) || isnan(errors[2]) ? "guessed, sizes are alike" : "measured");
 }
 
 static void write_costs(struct writer *writer, sqlite3 *db, const struct explain *explain)
@@ -201,6 +204,7 @@ static void write_costs(struct writer *writer, sqlite3 *db, const struct explain
         {"unload_packet_error_s", "+-"},
         {"wakeup_s", "WAKE-UP"},
         {"scv", "SCV"},
+        {"fixed_part", "FIXED PART"},
     };
     const struct record *record = &explain->record;
     double errors[4];

@@ -85,5 +85,7 @@ void costs_errors(const struct costs *costs, struct costs_errors *ret)
         .publish_packet = publish.per_packet_error,
         .unload = unload.fixed_error,
         .unload_packet = unload.per_packet_error,
+        .publish_alike = publish.alike,
+        .unload_alike = unload.alike,
     };
 }

@@ -27,10 +27,14 @@ void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep);
  */
 void costs_get(const struct costs *costs, struct end_costs *ret);
 
-/* Standard errors of these (s); INFINITY where sizes never varied, so that parts are not told
- * apart. */
+/*
+ * Standard errors of these (s); INFINITY where containers were all of about one
+ * size (`..._alike`): how long they take is known then, but not which part of it
+ * is fixed, and a guess decides that.
+ */
 struct costs_errors {
     double publish, publish_packet, unload, unload_packet;
+    bool publish_alike, unload_alike;
 };
 void costs_errors(const struct costs *costs, struct costs_errors *ret);
 

@@ -22,6 +22,8 @@
 #define DISPERSION_ODD 2.0 /* so many times more or less is another traffic */
 #define LINE_MEMORY 5000.0 /* observations */
 #define SCV_MAX 4.0
+#define ALIKE_SHARE 0.05 /* sizes that vary by less, as a share, tell no fixed part from the rest  \
+                          */
 /* A difference is odd when it is so many deviations, and shares of the prediction, off. */
 #define ODD_ERRORS 4.0
 #define ODD_SHARE 0.15
@@ -242,11 +244,20 @@ static void line_solve(const struct line_estimator *line, double *ret_fixed, dou
     *ret_slope = slope;
 }
 
+/* Without a guess in it. */
+static bool line_alike(const struct line_estimator *line)
+{
+    double mean_b = line->n > 0 ? line->sum_b / line->n : 0;
+    double variance = line->n > 0 ? line->sum_bb / line->n - mean_b * mean_b : 0;
+
+    return !(variance > ALIKE_SHARE * ALIKE_SHARE * mean_b * mean_b);
+}
+
 static void line_errors(const struct line_estimator *line, double variance, struct line_cost *ret)
 {
     double mean_b = line->sum_b / line->n;
     double spread = line->sum_bb - line->sum_b * mean_b;
-    bool told = spread > 1e-9 * line->sum_bb;
+    bool told = !ret->alike && spread > 1e-9 * line->sum_bb;
 
     ret->error = sqrt(variance / line->n);
     ret->per_packet_error = told ? sqrt(variance / spread) : INFINITY;
@@ -263,6 +274,7 @@ struct line_cost line_get(const struct line_estimator *line, const struct line_p
     double rest = sum.sum_tt - cost.fixed * sum.sum_t - cost.per_packet * sum.sum_bt;
     double variance = fmax(0, rest / sum.n);
     cost.scv = cost.fixed > 0 ? fmin(SCV_MAX, variance / (cost.fixed * cost.fixed)) : 1;
+    cost.alike = line_alike(line);
     line_errors(&sum, variance, &cost);
     return cost;
 }

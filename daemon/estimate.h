@@ -90,8 +90,9 @@ struct line_cost {
     double fixed, per_packet; /* s, >= 0 */
     double scv;               /* squared coefficient of variation of the fixed part */
     double error;             /* s, standard error at the mean B seen */
-    /* s, standard errors of the two parts; INFINITY where B never varied: not told apart */
+    /* s, standard errors of the two parts; INFINITY where they are not told apart: see `alike` */
     double fixed_error, per_packet_error;
+    bool alike; /* B hardly varied, or nothing was measured: the guess says which part is fixed */
 };
 
 /* `sums`: a difference of two samples. Sums that can't be are left out: -EINVAL. */

@@ -171,7 +171,7 @@ static json_t *interface_json(const struct guest_report *guest)
     return object;
 }
 
-static json_t *costs_json(const struct end_costs *costs)
+static json_t *costs_json(const struct end_costs *costs, const struct costs_errors *errors)
 {
     json_t *object = json_object();
 
@@ -182,6 +182,12 @@ static json_t *costs_json(const struct end_costs *costs)
     json_object_set_new(object, "unload_packet_ns", number(costs->unload_packet * NS));
     json_object_set_new(object, "wakeup_ns", number(costs->wakeup * NS));
     json_object_set_new(object, "timer_late_ns", number(costs->timer_late * NS));
+    json_object_set_new(object, "publish_error_ns", number(errors->publish * NS));
+    json_object_set_new(object, "publish_packet_error_ns", number(errors->publish_packet * NS));
+    json_object_set_new(object, "unload_error_ns", number(errors->unload * NS));
+    json_object_set_new(object, "unload_packet_error_ns", number(errors->unload_packet * NS));
+    json_object_set_new(object, "publish_alike", json_boolean(errors->publish_alike));
+    json_object_set_new(object, "unload_alike", json_boolean(errors->unload_alike));
     return object;
 }
 
@@ -195,7 +201,7 @@ static json_t *worker_json(const struct worker_report *worker)
     json_object_set_new(object, "predicted_utilisation", number(worker->forecast.utilisation));
     json_object_set_new(object, "container_rate", number(worker->forecast.container_rate));
     json_object_set_new(object, "stable", json_boolean(worker->forecast.stable));
-    json_object_set_new(object, "costs", costs_json(&worker->costs));
+    json_object_set_new(object, "costs", costs_json(&worker->costs, &worker->errors));
     return object;
 }
 

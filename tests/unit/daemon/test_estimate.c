@@ -146,6 +146,7 @@ static void line_is_found(void **state)
     assert_float_equal(cost.fixed, 20e-6, 0.5e-6);
     assert_float_equal(cost.per_packet, 300e-9, 10e-9);
     assert_true(cost.scv < 0.1);
+    assert_false(cost.alike);
     assert_true(cost.fixed_error > cost.error && cost.fixed_error < 1e-6);
     assert_true(cost.per_packet_error > 0 && cost.per_packet_error < 10e-9);
 }
@@ -164,7 +165,9 @@ static void line_of_one_size_meets_its_mean(void **state)
     struct line_cost cost = line_get(&line, &prior);
     assert_true(cost.fixed > 0 && cost.per_packet >= 0);
     assert_float_equal(cost.fixed + 64 * cost.per_packet, 30e-6, 1e-6);
-    assert_true(cost.fixed_error > 5 * cost.error); /* only the guess tells them apart */
+    /* Only the guess tells them apart, and the fit says so. */
+    assert_true(cost.alike && isinf(cost.fixed_error) && isinf(cost.per_packet_error));
+    assert_true(isfinite(cost.error));
 }
 
 static void impossible_lines_are_left_out(void **state)
