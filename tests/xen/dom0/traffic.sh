@@ -38,11 +38,11 @@ packets_begin() {
     pktgen start pgctrl &
     sending=$!
 }
-# Sets $cpu.
+# Sets $cpu, once there is time to look.
 packets_end() {
-    cpu=$(cpu_shares)
     pktgen stop pgctrl
     wait $sending
+    cpu=$(cpu_shares)
 }
 packets_sent() { sed -n 's/^ *pkts-sofar: *\([0-9]*\).*/\1/p' "/proc/net/pktgen/$1"; }
 
