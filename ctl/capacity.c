@@ -20,7 +20,7 @@
 #include "ctl/promise.h"
 #include "ctl/record.h"
 #include "ctl/text.h"
-#include "model/admission.h"
+#include "plant/admission.h"
 
 #define VERSION 2   /* of the schema: the first one with the model's inputs */
 #define MOST 256u   /* newcomers that are asked about */

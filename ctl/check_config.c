@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/places.h"
 #include "ctl/print.h"
 #include "ctl/promise.h"
-#include "daemon/config.h"
 
 static const struct writer_column error_columns[] = {
     {"file", "FILE"}, {"line", "LINE"}, {"error", "ERROR"}};

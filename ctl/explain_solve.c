@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ctl/explain.h"
-#include "model/alternative.h"
+#include "plant/alternative.h"
 
 /* A wake-up that takes next to nothing. */
 #define AWAKE 1e-9

@@ -26,7 +26,7 @@ double record_correct(const struct record_guest *guest, double model)
 
     if (!isfinite(more) || !isfinite(model))
         return model;
-    /* As daemon/estimate.h: what is missing is added as it is, what is too much taken off as a
+    /* As controller/estimate.h: what is missing is added as it is, what is too much taken off as a
        share. */
     return more > 0 ? model + more : model * (1 + more / guest->model);
 }

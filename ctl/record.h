@@ -10,8 +10,8 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-#include "daemon/config.h"
-#include "model/dimension.h"
+#include "config/config.h"
+#include "plant/dimension.h"
 
 #define RECORD_WORD 16
 

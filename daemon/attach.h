@@ -10,7 +10,7 @@
 #define XENAGG_DAEMON_ATTACH_H
 
 #include "common/store.h"
-#include "daemon/config.h"
+#include "config/config.h"
 
 /* The interface that a guest is given. */
 #define ATTACH_HANDLE 0u

@@ -9,9 +9,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
+#include "controller/report.h"
 #include "daemon/keeper.h"
-#include "daemon/report.h"
 
 #define BY_HAND_REFUSAL 256
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/report.h"
+#include "controller/report.h"
 
 struct database;
 

@@ -15,8 +15,8 @@
 
 #include "common/keys.h"
 #include "common/store.h"
-#include "daemon/config.h"
-#include "model/dimension.h"
+#include "config/config.h"
+#include "plant/dimension.h"
 
 #define GUESTS_MAX 4096u
 #define GUESTS_STATE 16

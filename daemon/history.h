@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "daemon/report.h"
+#include "controller/report.h"
 
 /* Ticks that may wait for the disk, and their bytes. */
 #define HISTORY_QUEUE 64u

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
+#include "controller/report.h"
 #include "daemon/guests.h"
-#include "daemon/report.h"
 
 /* Without a sign of life for so long, the store hangs. */
 #define KEEPER_HANGS_SECONDS 3.0

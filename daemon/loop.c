@@ -14,14 +14,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "controller/controller.h"
+#include "controller/sample.h"
 #include "daemon/by_hand.h"
 #include "daemon/control.h"
-#include "daemon/controller.h"
 #include "daemon/domains.h"
 #include "daemon/history.h"
 #include "daemon/keeper.h"
 #include "daemon/notify.h"
-#include "daemon/sample.h"
 #include "daemon/status.h"
 #include "daemon/ticks.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
 
 struct options {
     const char *config; /* path */

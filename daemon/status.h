@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/report.h"
+#include "controller/report.h"
 #include "daemon/ticks.h"
 
 #define STATUS_PROTOCOL 1

@@ -8,8 +8,8 @@
 #define XENAGG_DAEMON_TUNE_H
 
 #include "common/store.h"
+#include "controller/report.h"
 #include "daemon/guests.h"
-#include "daemon/report.h"
 
 struct tune_wanted {
     bool sizes; /* `tuning` is meant; else what is there stays */

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "model/dimension.h"
 #include "model/method.h"
+#include "plant/dimension.h"
 #include "tests/bench/grid.h"
 #include "tests/bench/plant_truth.h"
 

@@ -17,11 +17,11 @@
 #include <time.h>
 
 #include "model/closing.h"
-#include "model/dimension.h"
 #include "model/fast_queue.h"
 #include "model/method.h"
 #include "model/random.h"
 #include "model/sim.h"
+#include "plant/dimension.h"
 #include "tests/bench/errors.h"
 #include "tests/bench/grid.h"
 #include "tests/bench/plant_grid.h"

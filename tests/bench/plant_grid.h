@@ -6,7 +6,7 @@
 #ifndef XENAGG_BENCH_PLANT_GRID_H
 #define XENAGG_BENCH_PLANT_GRID_H
 
-#include "model/dimension.h"
+#include "plant/dimension.h"
 
 #define PLANT_GUESTS 64
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "model/closing.h"
-#include "model/forwarder.h"
-#include "model/plant_sim.h"
+#include "plant/forwarder.h"
+#include "plant/plant_sim.h"
 
 #define RUNS 4
 #define LEAST_PACKETS 2000 /* seen of a direction in a run, to say anything about it */

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "model/dimension.h"
+#include "plant/dimension.h"
 
 #define JUDGE_CONTAINERS 100.0
 #define JUDGE_ERRORS 2.0

@@ -7,7 +7,7 @@
 #ifndef XENAGG_TESTS_SIM_RULE_H
 #define XENAGG_TESTS_SIM_RULE_H
 
-#include "daemon/controller.h"
+#include "controller/controller.h"
 #include "tests/sim/scenario.h"
 
 struct rule_input {

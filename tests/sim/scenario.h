@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/config.h"
-#include "daemon/report.h"
-#include "model/dimension.h"
+#include "config/config.h"
+#include "controller/report.h"
+#include "plant/dimension.h"
 
 #define SCENARIO_GUESTS 256
 #define SCENARIO_GROUPS 16

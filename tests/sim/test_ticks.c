@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/controller.h"
+#include "controller/controller.h"
 #include "tests/sim/world.h"
 
 /* Until then windows and estimates begin. */

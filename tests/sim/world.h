@@ -7,8 +7,8 @@
 #ifndef XENAGG_TESTS_SIM_WORLD_H
 #define XENAGG_TESTS_SIM_WORLD_H
 
-#include "daemon/sample.h"
-#include "model/plant_sim.h"
+#include "controller/sample.h"
+#include "plant/plant_sim.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/scenario.h"
 

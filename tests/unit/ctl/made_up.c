@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/controller.h"
+#include "controller/controller.h"
 #include "daemon/database.h"
 
 #define GUESTS 3

@@ -12,7 +12,7 @@
 
 #include "model/fast_queue.h"
 #include "model/sim.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 static double mean_of(const struct tail *tail)
 {

@@ -12,7 +12,7 @@
 
 #include "model/feedback.h"
 #include "model/random.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 #define STREAMS 8
 #define ROOM 65536u

@@ -13,7 +13,7 @@
 #include "model/published.h"
 #include "model/qbd.h"
 #include "model/sim.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 #define TAILS 3
 

@@ -9,7 +9,7 @@
 
 #include "model/random.h"
 #include "model/tally.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 #define DRAWS 1000000
 

@@ -9,7 +9,7 @@
 
 #include "model/exact.h"
 #include "model/renewal.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 /* One stream of Erlang gaps, mean service 1, with every phase kept. */
 static struct wait_summary exactly(uint32_t size, double rho, double scv, double *ret_above)

@@ -11,7 +11,7 @@
 
 #include "model/method.h"
 #include "model/server.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 static const struct service exponential = {.mean = 20e-6, .scv = 1};
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "model/sim.h"
-#include "near.h"
+#include "tests/unit/model/near.h"
 
 #define CONTAINERS 1000000
 

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The closing rule for packets that come in bursts: Poisson bursts of a
+ * geometric number of packets, all at once, as an index of dispersion above 1
+ * suggests. A short replay with evenly spread (not random) quantiles: the same
+ * arguments always give the same answer.
+ */
+#ifndef XENAGG_PLANT_BATCH_H
+#define XENAGG_PLANT_BATCH_H
+
+#include <stdint.h>
+
+/* As struct closing_law. */
+struct batch_closing {
+    double packets, packets_var, packets_met;
+    double containers;
+    double gap_scv;
+    double fill_mean;
+    double timeout_share;
+};
+
+/*
+ * rate > 0 packets/s, dispersion > 1 (mean burst (dispersion + 1) / 2), size
+ * 1..STREAM_SIZE_MAX, timeout finite and > 0.
+ */
+void batch_closing_solve(double rate, double dispersion, uint32_t size, double timeout,
+                         struct batch_closing *ret);
+
+#endif

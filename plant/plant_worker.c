@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plant/plant_worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Timeouts are chosen by it: in steps, so that sizes and what they make of it come to rest. */
+#define LATE_STEPS 64
+/* s, half of the loop's budget for a visit. */
+#define TURN_LEFT 50e-6
+
+static double in_steps(double value, double step)
+{
+    return step > 0 ? step * nearbyint(value / step) : value;
+}
+
+static int grow(struct plant_worker *w, size_t n)
+{
+    struct plant_worker larger = {.room = n};
+    larger.lanes = calloc(n + 1, sizeof(*larger.lanes));
+    larger.classes = calloc(PLANT_CLASSES(n), sizeof(*larger.classes));
+    larger.shares = calloc(PLANT_CLASSES(n), sizeof(*larger.shares));
+    if (!larger.lanes || !larger.classes || !larger.shares) {
+        plant_worker_free(&larger);
+        return -ENOMEM;
+    }
+    plant_worker_free(w);
+    *w = larger;
+    return 0;
+}
+
+int plant_worker_begin(struct plant_worker *w, const struct end_costs *costs,
+                       const struct guest_load *guests, size_t n)
+{
+    int r = w->lanes && n <= w->room ? 0 : grow(w, n);
+    if (r < 0)
+        return r;
+    w->costs = costs;
+    w->guests = guests;
+    w->n = n;
+    memset(w->lanes, 0, (n + 1) * sizeof(*w->lanes));
+    memset(w->classes, 0, PLANT_CLASSES(n) * sizeof(*w->classes));
+    plant_read_class(costs, guests, n, &w->classes[0]);
+    plant_worker_forget(w);
+    return 0;
+}
+
+void plant_worker_free(struct plant_worker *w)
+{
+    free(w->lanes);
+    free(w->classes);
+    free(w->shares);
+}
+
+void plant_worker_forget(struct plant_worker *w)
+{
+    memset(w->shares, 0, PLANT_CLASSES(w->n) * sizeof(*w->shares));
+    w->queue = (struct fast_queue){0};
+    w->spread = w->events = w->setup = 0;
+    w->weather = (struct plant_weather){.late = w->costs->timer_late};
+}
+
+void plant_worker_size(struct plant_worker *w, size_t i,
+                       const struct lane_size sizes[DIRECTION_COUNT])
+{
+    struct guest_lanes lanes = {0};
+    plant_lanes(w->costs, &w->guests[i], sizes, &w->weather, &lanes);
+    plant_worker_set(w, i, &lanes);
+}
+
+void plant_worker_set(struct plant_worker *w, size_t i, const struct guest_lanes *lanes)
+{
+    w->lanes[i] = *lanes;
+    plant_guest_classes(w->costs, &w->lanes[i], &w->classes[PLANT_PUBLISH(i)],
+                        &w->classes[PLANT_TAKE(i)]);
+}
+
+/* A third of E[S^3] / E[S^2] over all work: what a found service lasts, in the second moment. */
+static double service_spread(const struct fast_class *classes, size_t n)
+{
+    double squares = 0, cubes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct fast_class *c = &classes[i];
+        double s2 = c->service * c->service, var = c->service_var;
+        if (!(c->rate > 0) || !(s2 > 0))
+            continue;
+        squares += c->rate * (s2 + var);
+        cubes += c->rate * c->service * (s2 + 3 * var + 2 * var * var / s2); /* gamma */
+    }
+    return squares > 0 ? cubes / (3 * squares) : 0;
+}
+
+static double guest_work(const struct plant_worker *w, size_t i)
+{
+    const struct fast_class *publish = &w->classes[PLANT_PUBLISH(i)];
+    const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
+    return w->guests[i].rate[DIRECTION_RX] * w->costs->read + publish->rate * publish->service +
+           take->rate * take->service;
+}
+
+/*
+ * What a turn of so many seconds (what is left of one, when something comes)
+ * leaves of a backlog that has an exponential law of this mean.
+ */
+static double cut_of(double backlog)
+{
+    return backlog > 0 ? backlog * exp(-TURN_LEFT / backlog) : 0;
+}
+
+/*
+ * The worker goes round, and no interface keeps it for longer than its budget:
+ * of a busy guest's backlog the others wait for one turn only, and it waits
+ * for them in between. Over all work, the mean wait stays as it is.
+ */
+static void take_turns(struct plant_worker *w)
+{
+    double wait = w->weather.wait, busy = w->queue.utilisation, own = 0, others = 0;
+    w->cut = w->return_of_cut = 0;
+    for (size_t i = 0; i < w->n && busy > 0; i++) {
+        double share = fmin(1, guest_work(w, i) / busy), cut = cut_of(wait * share);
+        w->cut += cut;
+        own += share * cut;
+        others += (1 - share) * cut;
+    }
+    if (own > 0)
+        w->return_of_cut = others / own;
+}
+
+/* Over all work, the mean wait stays as it is: where some waits longer, all else waits less. */
+static void stand_behind(struct plant_worker *w)
+{
+    double found = w->weather.wait, busy = fmin(1, w->queue.utilisation), sum = 0;
+    for (size_t i = 0; i < w->n && busy > 0; i++) {
+        const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
+        if (w->lanes[i].forwarded > 0)
+            sum += take->rate * take->service / busy *
+                   plant_returning(w->costs, &w->guests[i], &w->lanes[i], found, busy,
+                                   fmin(1, guest_work(w, i) / busy));
+    }
+    w->behind = fmax(-found, fmin(0.7 * found, sum));
+}
+
+/* Relative to the mean wait, that of guest i, whose share of the work is given. */
+static double turn_of(const struct plant_worker *w, double share)
+{
+    double wait = w->weather.wait;
+    if (!(wait > 0))
+        return 1;
+    double own = cut_of(wait * share) * (1 + w->return_of_cut);
+    return fmax(0.05, 1 + (own - w->cut) / wait);
+}
+
+void plant_worker_solve(struct plant_worker *w)
+{
+    struct plant_events events = {0, 0};
+    for (size_t i = 0; i < w->n; i++)
+        plant_worker_events(&w->guests[i], &w->lanes[i], &events);
+    fast_queue_solve(w->classes, PLANT_CLASSES(w->n), &w->queue, w->shares);
+    w->spread = service_spread(w->classes, PLANT_CLASSES(w->n));
+    w->setup = plant_setup(w->costs, &events);
+    w->events = events.arrivals;
+    w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
+    double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
+    w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
+    take_turns(w);
+    stand_behind(w);
+}
+
+double plant_worker_wait(const struct plant_worker *w)
+{
+    return w->queue.stable ? w->queue.virtual_wait : INFINITY;
+}
+
+struct worker_view plant_worker_view(const struct plant_worker *w, size_t i, double wait)
+{
+    double now = plant_worker_wait(w), busy = fmin(1, w->queue.utilisation);
+    struct worker_view view = {.read = wait, .publish = wait, .take = wait, .setup = w->setup};
+    view.decay = wait > 0 ? 1 / wait : INFINITY;
+    view.busy = busy;
+    view.found = wait;
+    view.events = w->events;
+    view.share = busy > 0 ? fmin(1, guest_work(w, i) / busy) : 0;
+    if (now > 0 && isfinite(now)) {
+        double turn = turn_of(w, view.share) * (1 - w->behind / now), scale = turn * wait / now;
+        view.read = turn * wait;
+        view.publish = scale * w->shares[PLANT_PUBLISH(i)].wait;
+        view.take = scale * w->shares[PLANT_TAKE(i)].wait;
+        /* of the exponential tail that has the wait's mean and second moment (Takacs) */
+        view.decay = fmin(w->queue.decay * now / wait, 1 / (wait + w->spread));
+    }
+    return view;
+}
+
+void plant_worker_forecast(const struct plant_worker *w, struct worker_forecast *ret)
+{
+    *ret = (struct worker_forecast){.stable = w->queue.stable, .utilisation = w->queue.utilisation};
+    for (size_t i = 0; i < w->n; i++)
+        ret->container_rate +=
+            w->lanes[i].lane[DIRECTION_RX].containers + w->lanes[i].lane[DIRECTION_TX].containers;
+}
+
+int plant_worker_predict(struct plant_worker *w, const struct end_costs *costs,
+                         const struct guest_load *guests,
+                         const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                         struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+{
+    int r = plant_check(costs, guests, n);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        for (enum direction d = 0; r == 0 && d < DIRECTION_COUNT; d++)
+            r = plant_check_size(&sizes[i][d]);
+    if (r == 0)
+        r = plant_worker_begin(w, costs, guests, n);
+    if (r < 0)
+        return r;
+    /* Once more with the waits that came out: they move closings and what is forwarded. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++)
+            plant_worker_size(w, i, sizes[i]);
+        plant_worker_solve(w);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct worker_view view = plant_worker_view(w, i, plant_worker_wait(w));
+        plant_guest(costs, &guests[i], &w->lanes[i], &view, PLANT_ALL, &ret_guests[i]);
+    }
+    plant_worker_forecast(w, ret_worker);
+    return 0;
+}
+
+int plant_forecast(const struct end_costs *costs, const struct guest_load *guests,
+                   const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
+                   struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+{
+    struct plant_worker worker = {0};
+    int r = plant_worker_predict(&worker, costs, guests, sizes, n, ret_guests, ret_worker);
+
+    plant_worker_free(&worker);
+    return r;
+}
