@@ -80,6 +80,7 @@ reboots() {
     guest_tell "reboot -f"
     check "$name: reboots" await $LONG guest_number_new
     use "$name"
+    neighbours_forget # it was attached by hand with another address
     flow "it rebooted"
     nothing_left "$old"
 }
