@@ -4,49 +4,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/mac.h"
-#include "common/device.h"
-#include "sandbox/losses.h"
 #include "sandbox/programs.h"
 #include "sandbox/toolstack.h"
+#include "sandbox/world_private.h"
 #include "sandbox/xenstored.h"
 
-/* The data path's threads share a few noisy cores with everything else here. */
-#define WORLD_REALTIME "2" /* above the sender of the traffic that it carries */
 #define LOOK_SECONDS 0.01
 #define STOP_SECONDS 10.0
-#define BACKEND_DOMID 0u
 
-struct world {
-    char folder[WORLD_FOLDER];
-    char database[WORLD_PATH];
-    bool keep;
-    unsigned workers;
-    bool ordinary;
-    int signals;
-    bool interrupted;
-    struct namespace *dom0;
-    struct store *store;
-    struct process *xenstored, *backend, *daemon;
-    struct world_guest *guests[WORLD_GUESTS];
-    unsigned n;
-};
-
-static int complain(const char *what, int error)
+int world_complain(const char *what, int error)
 {
     log_line(LOG_ERR, "sandbox", "%s: %s", what, strerror(-error));
     return error;
@@ -211,24 +188,24 @@ int world_await(struct world *world, const char *what, world_condition *conditio
 
 /* --- programs ------------------------------------------------------------ */
 
-static int start_program(struct world *world, const char **arguments, struct namespace *space,
-                         const char *log, struct process **ret)
+int world_start_program(struct world *world, const char **arguments, struct namespace *space,
+                        const char *log, struct process **ret)
 {
     char program[PROGRAMS_PATH], path[WORLD_PATH], file[64];
     int error = programs_find(arguments[0], program);
 
     if (error)
-        return complain(arguments[0], error);
+        return world_complain(arguments[0], error);
     snprintf(file, sizeof(file), "%.20s.log", log);
     const char *name = arguments[0];
     arguments[0] = program;
     struct process_options options = {
         .arguments = arguments, .space = space, .log = world_path(world, file, path)};
     error = process_start(&options, ret);
-    return error ? complain(name, error) : 0;
+    return error ? world_complain(name, error) : 0;
 }
 
-static int stop_program(struct world *world, struct process **process, const char *log, bool kill)
+int world_stop_program(struct world *world, struct process **process, const char *log, bool kill)
 {
     char text[64];
     int error = 0, status = 0;
@@ -266,12 +243,12 @@ int world_start_backend(struct world *world)
         arguments[n++] = "--workers";
         arguments[n++] = workers;
     }
-    return start_program(world, arguments, world->dom0, "netback", &world->backend);
+    return world_start_program(world, arguments, world->dom0, "netback", &world->backend);
 }
 
 int world_stop_backend(struct world *world, bool kill)
 {
-    return stop_program(world, &world->backend, "netback", kill);
+    return world_stop_program(world, &world->backend, "netback", kill);
 }
 
 static bool socket_is_there(void *context)
@@ -296,7 +273,7 @@ int world_start_daemon(struct world *world, const char *interval)
                                NULL};
 
     unlink(control);
-    int error = start_program(world, arguments, world->dom0, "xenaggd", &world->daemon);
+    int error = world_start_program(world, arguments, world->dom0, "xenaggd", &world->daemon);
     if (!error)
         error = world_await(world, "the daemon's control socket", socket_is_there, control,
                             WORLD_PATIENCE);
@@ -305,7 +282,7 @@ int world_start_daemon(struct world *world, const char *interval)
 
 int world_stop_daemon(struct world *world, bool kill)
 {
-    return stop_program(world, &world->daemon, "xenaggd", kill);
+    return world_stop_program(world, &world->daemon, "xenaggd", kill);
 }
 
 struct process *world_backend(struct world *world)
@@ -334,7 +311,7 @@ static int start_store(struct world *world)
         error = store_write(world->store, "/local/domain/0", "name", "Domain-0");
     if (!error)
         error = store_write(world->store, "/local/domain/0", "domid", "0");
-    return error ? complain("xenstored", error) : 0;
+    return error ? world_complain("xenstored", error) : 0;
 }
 
 static void stop_store(struct world *world, bool kill)
@@ -356,244 +333,6 @@ int world_restart_store(struct world *world, bool kill)
 int world_hang_store(struct world *world, bool hang)
 {
     return process_signal(world->xenstored, hang ? SIGSTOP : SIGCONT);
-}
-
-/* --- guests -------------------------------------------------------------- */
-
-static unsigned subnet(const struct world_guest *guest)
-{
-    return guest->interface.domid % 256;
-}
-
-uint32_t world_near_address(const struct world_guest *guest)
-{
-    return 0x0a4d0001u | subnet(guest) << 8;
-}
-
-uint32_t world_far_address(const struct world_guest *guest)
-{
-    return 0xc6120001u | subnet(guest) << 8;
-}
-
-static void guest_free(struct world_guest *guest)
-{
-    process_free(guest->frontend);
-    namespace_free(guest->space);
-    free(guest);
-}
-
-/* What the guest's kernel does for a router; before its interface is there. */
-static int guest_kernel(struct world_guest *guest)
-{
-    static const char *const settings[][2] = {
-        {"net/ipv4/ip_forward", "1"},
-        {"net/ipv4/conf/all/send_redirects", "0"},
-        {"net/ipv4/conf/default/send_redirects", "0"},
-        {"net/ipv4/conf/all/rp_filter", "0"},
-        {"net/ipv4/conf/default/rp_filter", "0"},
-    };
-    int error = 0;
-
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !error; i++)
-        error = namespace_sysctl(guest->space, settings[i][0], settings[i][1]);
-    return error;
-}
-
-int world_attach(struct world *world, const struct world_guest *guest)
-{
-    struct device device = {
-        .interface = guest->interface, .backend_domid = BACKEND_DOMID, .mtu = guest->mtu};
-
-    mac_format(guest->mac, device.mac);
-    return device_attach(world->store, &device);
-}
-
-int world_create_guest(struct world *world, uint32_t domid, const char *name, unsigned mtu,
-                       struct world_guest **ret)
-{
-    struct world_guest *guest = calloc(1, sizeof(*guest));
-
-    if (!guest || world->n == WORLD_GUESTS) {
-        free(guest);
-        return complain("one more guest", -ENOMEM);
-    }
-    guest->interface = (struct keys_interface){.domid = domid};
-    guest->mtu = mtu;
-    snprintf(guest->name, sizeof(guest->name), "%s", name);
-    snprintf(guest->vif, sizeof(guest->vif), "vif%u.0", domid);
-    /* Xen's own prefix for guests. */
-    uint8_t mac[6] = {0x00, 0x16, 0x3e, 0x77, (uint8_t)(domid >> 8), (uint8_t)domid};
-    memcpy(guest->mac, mac, 6);
-    int error = namespace_create(&guest->space);
-    if (!error)
-        error = guest_kernel(guest);
-    if (!error)
-        error = toolstack_create(world->store, domid, name);
-    if (!error)
-        error = world_attach(world, guest);
-    if (error) {
-        guest_free(guest);
-        return complain(name, error);
-    }
-    world->guests[world->n++] = guest;
-    *ret = guest;
-    return 0;
-}
-
-int world_boot(struct world *world, struct world_guest *guest)
-{
-    char hypervisor[WORLD_PATH + 8], domid[16];
-    const char *arguments[] = {"xenagg-netfront", "--hypervisor", hypervisor, "--domid", domid,
-                               "--realtime",      WORLD_REALTIME, NULL};
-
-    if (world->ordinary)
-        arguments[5] = NULL;
-
-    snprintf(hypervisor, sizeof(hypervisor), "local:%s/domains", world->folder);
-    snprintf(domid, sizeof(domid), "%u", guest->interface.domid);
-    return start_program(world, arguments, guest->space, guest->name, &guest->frontend);
-}
-
-struct guest_states {
-    struct world *world;
-    const struct world_guest *guest;
-};
-
-/* A killed backend leaves its segment behind, and its folder says Connected still. */
-static bool backend_carries(struct world *world, const struct world_guest *guest)
-{
-    char path[WORLD_PATH];
-    struct segment_interface seen;
-    struct segment *segment;
-
-    if (!world->backend || segment_open(world_segment(world, path), &segment))
-        return false;
-    bool carries = segment_head(segment)->pid == (uint32_t)process_pid(world->backend) &&
-                   losses_find_interface(segment, guest->interface, &seen) == 0;
-    segment_close(segment);
-    return carries;
-}
-
-static bool both_connected(void *context)
-{
-    struct guest_states *states = context;
-    struct device device = {.interface = states->guest->interface, .backend_domid = BACKEND_DOMID};
-    struct device_states ends;
-
-    device_states(states->world->store, &device, &ends);
-    return ends.backend == KEYS_STATE_CONNECTED && ends.frontend == KEYS_STATE_CONNECTED &&
-           backend_carries(states->world, states->guest);
-}
-
-int world_await_connected(struct world *world, struct world_guest *guest)
-{
-    struct guest_states states = {.world = world, .guest = guest};
-    char what[80];
-
-    snprintf(what, sizeof(what), "both ends of guest %s Connected", guest->name);
-    return world_await(world, what, both_connected, &states, WORLD_PATIENCE);
-}
-
-static int read_mac(struct namespace *space, const char *interface, uint8_t ret_mac[6])
-{
-    struct ifreq request = {0};
-    int fd = namespace_socket(space, AF_INET, SOCK_DGRAM, 0);
-
-    if (fd < 0)
-        return fd;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-    int error = ioctl(fd, SIOCGIFHWADDR, &request) ? -errno : 0;
-    close(fd);
-    if (!error)
-        memcpy(ret_mac, request.ifr_hwaddr.sa_data, 6);
-    return error;
-}
-
-int world_set_up_network(struct world *world, struct world_guest *guest)
-{
-    char commands[640], mac[MAC_TEXT];
-    unsigned n = subnet(guest);
-    int error = read_mac(world->dom0, guest->vif, guest->vif_mac);
-
-    if (error)
-        return complain(guest->vif, error);
-    snprintf(commands, sizeof(commands),
-             "link set %s up\n"
-             "addr replace 10.77.%u.1/24 dev %s\n"
-             "neigh replace 10.77.%u.2 lladdr %s dev %s nud permanent\n",
-             guest->vif, n, guest->vif, n, mac_format(guest->mac, mac), guest->vif);
-    error = namespace_ip(world->dom0, commands);
-    if (error)
-        return complain(guest->vif, error);
-    snprintf(commands, sizeof(commands),
-             "link set " WORLD_GUEST_INTERFACE " up\n"
-             "addr replace 10.77.%u.2/24 dev " WORLD_GUEST_INTERFACE "\n"
-             "neigh replace 10.77.%u.1 lladdr %s dev " WORLD_GUEST_INTERFACE " nud permanent\n"
-             "route replace 198.18.%u.0/24 via 10.77.%u.1\n",
-             n, n, mac_format(guest->vif_mac, mac), n, n);
-    error = namespace_ip(guest->space, commands);
-    return error ? complain(guest->name, error) : 0;
-}
-
-int world_bring_up(struct world *world, struct world_guest *guest)
-{
-    int error = guest->frontend ? 0 : world_boot(world, guest);
-
-    if (!error)
-        error = world_await_connected(world, guest);
-    return error ? error : world_set_up_network(world, guest);
-}
-
-int world_halt(struct world *world, struct world_guest *guest, bool kill)
-{
-    return stop_program(world, &guest->frontend, guest->name, kill);
-}
-
-static void guest_forget(struct world *world, struct world_guest *guest)
-{
-    for (unsigned i = 0; i < world->n; i++)
-        if (world->guests[i] == guest) {
-            memmove(&world->guests[i], &world->guests[i + 1],
-                    (world->n - i - 1) * sizeof(world->guests[0]));
-            world->n--;
-            break;
-        }
-    guest_free(guest);
-}
-
-int world_shut_down(struct world *world, struct world_guest *guest)
-{
-    struct device device = {.interface = guest->interface, .backend_domid = BACKEND_DOMID};
-    struct device_states states;
-    int error = device_close(world->store, &device);
-
-    if (!error && world->backend)
-        error = device_await_closed(world->store, &device, WORLD_PATIENCE, &states);
-    if (error)
-        complain("closing an interface", error);
-    int halted = world_halt(world, guest, false);
-    if (!error)
-        error = halted;
-    toolstack_destroy(world->store, guest->interface.domid);
-    guest_forget(world, guest);
-    return error;
-}
-
-void world_destroy(struct world *world, struct world_guest *guest)
-{
-    world_halt(world, guest, true);
-    toolstack_destroy(world->store, guest->interface.domid);
-    guest_forget(world, guest);
-}
-
-unsigned world_guests(const struct world *world)
-{
-    return world->n;
-}
-
-struct world_guest *world_guest(struct world *world, unsigned index)
-{
-    return world->guests[index];
 }
 
 /* --- beginning and end --------------------------------------------------- */
@@ -631,15 +370,15 @@ static int world_start(struct world *world, const struct world_options *options)
     int error = make_folder(world, options->folder);
 
     if (error)
-        return complain("a private folder", error);
+        return world_complain("a private folder", error);
     world->signals = block_signals();
     if (world->signals < 0)
-        return complain("signals", world->signals);
+        return world_complain("signals", world->signals);
     error = namespace_create(&world->dom0);
     if (error)
-        return complain("a network namespace (needs root)", error);
+        return world_complain("a network namespace (needs root)", error);
     error = xenstored_use(world->folder);
-    return error ? complain(world->folder, error) : start_store(world);
+    return error ? world_complain(world->folder, error) : start_store(world);
 }
 
 int world_create(const struct world_options *options, struct world **ret)
@@ -685,7 +424,7 @@ void world_free(struct world *world)
         world_halt(world, world->guests[i], false);
     world_stop_backend(world, false);
     while (world->n)
-        guest_forget(world, world->guests[world->n - 1]);
+        world_forget_guest(world, world->guests[world->n - 1]);
     stop_store(world, false);
     namespace_free(world->dom0);
     if (world->signals >= 0)
