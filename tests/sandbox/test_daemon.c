@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #define INTERVAL "200ms"
+#define TICKS "daemon.ticks.count"
 
 static void write_config(struct world *world, const char *text)
 {
@@ -98,6 +99,29 @@ static void await_text(struct world *world, const char *name, const char *path, 
     assert_int_equal(world_await(world, text, text_is, &wish, WORLD_PATIENCE), 0);
 }
 
+/* What the daemon says of itself. */
+static double number_of(struct world *world, const char *path)
+{
+    json_t *status = ask_status(world);
+    double number = client_number(status, path);
+
+    json_decref(status);
+    return number;
+}
+
+static bool number_reaches(void *context)
+{
+    const struct wish *wish = context;
+    return number_of(wish->world, wish->path) > wish->above;
+}
+
+/* Until a number of the daemon's own status is above another. */
+static void await_above(struct world *world, const char *path, double above)
+{
+    struct wish wish = {.world = world, .path = path, .above = above};
+    assert_int_equal(world_await(world, path, number_reaches, &wish, WORLD_PATIENCE), 0);
+}
+
 static unsigned stored_size(struct world *world, const struct world_guest *guest)
 {
     return (unsigned)strtoul(fixture_key(world, guest, "rx-container-packets"), NULL, 10);
@@ -165,6 +189,8 @@ static void a_killed_daemon_leaves_the_data_path_alone(void **state)
     promise(world, "20ms");
     assert_int_equal(world_start_daemon(world, INTERVAL), 0);
     await_size(world, guest, 30, 65535);
+    /* What waits for the disk dies with it. */
+    await_above(world, "daemon.history.recorded", 0);
     assert_int_equal(world_stop_daemon(world, true), 0);
     unsigned size = stored_size(world, guest);
     fixture_measurements(world, guest, &before);
@@ -347,26 +373,6 @@ static void await_store(struct world *world, const char *error)
     assert_int_equal(world_await(world, "the store", store_is, &wish, WORLD_PATIENCE), 0);
 }
 
-static double ticks_of(struct world *world)
-{
-    json_t *status = ask_status(world);
-    double ticks = client_number(status, "daemon.ticks.count");
-
-    json_decref(status);
-    return ticks;
-}
-
-struct tick_wish {
-    struct world *world;
-    double ticks;
-};
-
-static bool ticks_reach(void *context)
-{
-    const struct tick_wish *wish = context;
-    return ticks_of(wish->world) >= wish->ticks;
-}
-
 /* "" where it was done, else why it was refused. */
 static const char *ask_by_hand(struct world *world, const char *what, const char *vm, int packets,
                                double timeout_us)
@@ -433,8 +439,7 @@ static void a_store_that_hangs_holds_up_nothing(void **state)
     await_size(world, guest, 30, 65535);
     assert_int_equal(world_hang_store(world, true), 0);
     await_store(world, "xenstored does not answer");
-    struct tick_wish wish = {.world = world, .ticks = ticks_of(world) + 10};
-    assert_int_equal(world_await(world, "ticks", ticks_reach, &wish, WORLD_PATIENCE), 0);
+    await_above(world, TICKS, number_of(world, TICKS) + 9);
     promise(world, "1ms");
     assert_int_equal(process_signal(world_daemon(world), SIGHUP), 0);
     await_number(world, "patient", "rx.packets", 0, 15);
