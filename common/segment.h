@@ -20,7 +20,7 @@
 #include "common/histogram.h"
 
 #define SEGMENT_MAGIC 0x6767416e6558ull /* "XenAgg" */
-#define SEGMENT_VERSION 1u
+#define SEGMENT_VERSION 2u
 #define SEGMENT_WORKERS 64u
 #define SEGMENT_INTERFACES 512u
 
@@ -28,28 +28,53 @@
 enum closing { CLOSING_COUNT, CLOSING_BYTES, CLOSING_TIMEOUT, CLOSING_FLUSH, CLOSING_REASONS };
 
 /*
+ * Sums of squares, for standard errors, are in units of (8 ns)^2, or (8 bytes)^2: fine enough for
+ * the cost of a single read, and it takes years of them to fill 64 bits. Rounded up, so that they
+ * are never less than the sums they belong to allow.
+ */
+#define SEGMENT_SQUARE 64
+
+static inline uint64_t segment_square(uint64_t value)
+{
+    uint64_t most = UINT32_MAX; /* 4.3 s: what takes longer says nothing of what it costs */
+
+    value = value < most ? value : most;
+    return (value * value + SEGMENT_SQUARE - 1) / SEGMENT_SQUARE;
+}
+
+/*
  * Sums for a least-squares line t = a + b B through (B packets, t ns) of single
  * containers, so that a reader can fit it over any span of time.
  */
 struct segment_line {
-    uint64_t n, sum_b, sum_bb, sum_t, sum_bt, sum_tt_us; /* sum_tt_us: t^2 in us^2 */
+    uint64_t n, sum_b, sum_bb, sum_t, sum_bt, t_sq; /* t_sq: squares of t */
 };
+
+static inline void segment_line_add(struct segment_line *line, uint64_t packets, uint64_t ns)
+{
+    line->n++;
+    line->sum_b += packets;
+    line->sum_bb += packets * packets;
+    line->sum_t += ns;
+    line->sum_bt += packets * ns;
+    line->t_sq += segment_square(ns);
+}
 
 /* The end that packs: reads packets from its port, sends containers. */
 struct segment_pack {
-    uint64_t packets, bytes; /* read from the port and accepted */
+    uint64_t packets, bytes, bytes_sq; /* read from the port and accepted */
     uint64_t containers;
     uint64_t closed[CLOSING_REASONS];
     uint64_t published_packets;
-    uint64_t notified, spared;   /* notifications sent; not needed: the peer was awake */
-    uint64_t dropped_ring_full;  /* packets: the peer does not take containers */
-    uint64_t dropped_size;       /* packets: outside 14..9018 bytes */
-    uint64_t own_header;         /* packets that needed their own Ethernet header */
-    uint64_t reads, read_ns;     /* frames read, and the time it took */
-    uint64_t fill_ns;            /* sum over packets: read until closed */
-    uint64_t port_wait_ns;       /* sum over packets: estimated wait in the port's queue */
-    uint64_t port_wait_bound_ns; /* sum over packets: its bound, since the last empty look */
-    uint64_t publish_wait_ns;    /* sum over containers: closed until published */
+    uint64_t notified, spared;        /* notifications sent; not needed: the peer was awake */
+    uint64_t dropped_ring_full;       /* packets: the peer does not take containers */
+    uint64_t dropped_size;            /* packets: outside 14..9018 bytes */
+    uint64_t own_header;              /* packets that needed their own Ethernet header */
+    uint64_t reads, read_ns, read_sq; /* frames read, and the time it took */
+    uint64_t fill_ns;                 /* sum over packets: read until closed */
+    uint64_t port_wait_ns;            /* sum over packets: estimated wait in the port's queue */
+    uint64_t port_wait_bound_ns;      /* sum over packets: its bound, since the last empty look */
+    uint64_t publish_wait_ns;         /* sum over containers: closed until published */
     struct segment_line publish;
     uint64_t bins, bin_packets, bin_packets_squared; /* arrivals per SEGMENT_BIN_NS bin */
 };
@@ -57,7 +82,7 @@ struct segment_pack {
 
 /* The end that unloads: takes containers, writes packets to its port. */
 struct segment_unload {
-    uint64_t containers, packets, bytes;
+    uint64_t containers, packets, bytes, bytes_sq;
     uint64_t refused;            /* packets that the port did not take */
     uint64_t malformed;          /* containers or indices that did not fit */
     uint64_t lost;               /* containers missing in the sequence */
@@ -70,10 +95,10 @@ struct segment_unload {
 /* A thread's sleeping: both a worker's and, as it reports them, a guest's. */
 struct segment_sleep {
     uint64_t rounds, sleeps;
-    uint64_t busy_ns;         /* time not asleep, CPU or runnable */
-    uint64_t late_n, late_ns; /* timers that fired late, and by how much */
-    uint64_t late_us2;        /* sum of squares, us^2 */
-    uint64_t wake_n, wake_ns; /* wake-ups by an event (probed), and how long they took */
+    uint64_t busy_ns;                  /* time not asleep, CPU or runnable */
+    uint64_t late_n, late_ns;          /* timers that fired late, and by how much */
+    uint64_t late_us2;                 /* sum of squares, us^2 */
+    uint64_t wake_n, wake_ns, wake_sq; /* wake-ups by an event (probed), and how long they took */
 };
 
 /* Sizes in force at the packing end. */

@@ -36,9 +36,9 @@ static const struct delay_parts unknown_delay = {NAN, NAN, NAN, NAN, NAN, NAN};
 static void report_lane(const struct track *track, enum direction d,
                         const struct segment_interface *delta, struct lane_report *ret)
 {
-    double dispersion = dispersion_get(&track->dispersion[d]).value;
+    struct estimate dispersion = dispersion_get(&track->dispersion[d]);
 
-    ret->rate = rate_get(&track->rate[d], dispersion);
+    ret->rate = rate_get(&track->rate[d], dispersion.value);
     ret->packet_bytes = mean_get(&track->bytes[d], 0, 1e-9);
     ret->dispersion = dispersion;
     ret->in_force = track->in_force[d];

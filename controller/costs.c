@@ -20,10 +20,21 @@ static const struct line_prior guess_unload = {
 /* The model wants costs above zero; nothing takes less. */
 #define COST_MIN 1e-9
 
+static struct estimate read_get(const struct costs *costs)
+{
+    return mean_get(&costs->read, GUESS_READ, GUESS_WEIGHT);
+}
+
+static struct estimate wake_get(const struct costs *costs)
+{
+    return mean_get(&costs->wake, GUESS_WAKE, GUESS_WAKE_WEIGHT);
+}
+
 void costs_add_pack(struct costs *costs, const struct segment_pack *pack)
 {
-    mean_add(&costs->read, (double)pack->packets, (double)pack->read_ns * 1e-9, ESTIMATE_EVENT_MAX,
-             READ_MEMORY);
+    struct mean_sums reads = mean_sums(pack->reads, pack->read_ns, pack->read_sq, 1e-9);
+
+    mean_add(&costs->read, &reads, ESTIMATE_EVENT_MAX, READ_MEMORY);
     line_add(&costs->publish, &pack->publish);
 }
 
@@ -39,13 +50,15 @@ void costs_add_unload(struct costs *costs, const struct segment_unload *unload)
  */
 void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep)
 {
-    double n = (double)sleep->wake_n, seconds = (double)sleep->wake_ns * 1e-9;
-    double most = n * WAKE_GROWTH * mean_get(&costs->wake, GUESS_WAKE, GUESS_WAKE_WEIGHT);
+    struct mean_sums wakes = mean_sums(sleep->wake_n, sleep->wake_ns, sleep->wake_sq, 1e-9);
+    double most = wakes.n * WAKE_GROWTH * wake_get(costs).value;
 
-    costs->slow_wakes = seconds > most ? costs->slow_wakes + 1 : 0;
-    if (costs->slow_wakes <= WAKE_ODD_MOST)
-        seconds = fmin(seconds, most);
-    mean_add(&costs->wake, n, seconds, ESTIMATE_EVENT_MAX, WAKE_MEMORY);
+    costs->slow_wakes = wakes.sum > most ? costs->slow_wakes + 1 : 0;
+    if (costs->slow_wakes > 0 && costs->slow_wakes <= WAKE_ODD_MOST) { /* as if all were faster */
+        wakes.squares *= most / wakes.sum * most / wakes.sum;
+        wakes.sum = most;
+    }
+    mean_add(&costs->wake, &wakes, ESTIMATE_EVENT_MAX, WAKE_MEMORY);
 }
 
 static double variation(const struct costs *costs, const struct line_cost *publish,
@@ -60,16 +73,15 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
 {
     struct line_cost publish = line_get(&costs->publish, &guess_publish);
     struct line_cost unload = line_get(&costs->unload, &guess_unload);
-    double wake = mean_get(&costs->wake, GUESS_WAKE, GUESS_WAKE_WEIGHT);
 
     *ret = (struct end_costs){
-        .read = fmax(COST_MIN, mean_get(&costs->read, GUESS_READ, GUESS_WEIGHT)),
+        .read = fmax(COST_MIN, read_get(costs).value),
         .publish = fmax(COST_MIN, publish.fixed),
         .publish_packet = fmax(COST_MIN, publish.per_packet),
         .unload = fmax(COST_MIN, unload.fixed),
         .unload_packet = fmax(COST_MIN, unload.per_packet),
         .scv = variation(costs, &publish, &unload),
-        .wakeup = fmax(COST_MIN, wake),
+        .wakeup = fmax(COST_MIN, wake_get(costs).value),
         /* Both ends set their timers early by their usual lateness: it does not show. */
         .timer_late = COST_MIN,
     };
@@ -81,6 +93,10 @@ void costs_errors(const struct costs *costs, struct costs_errors *ret)
     struct line_cost unload = line_get(&costs->unload, &guess_unload);
 
     *ret = (struct costs_errors){
+        .read = read_get(costs).error,
+        .wakeup = wake_get(costs).error,
+        .publish_whole = publish.error,
+        .unload_whole = unload.error,
         .publish = publish.fixed_error,
         .publish_packet = publish.per_packet_error,
         .unload = unload.fixed_error,

@@ -28,12 +28,16 @@ void costs_add_sleep(struct costs *costs, const struct segment_sleep *sleep);
 void costs_get(const struct costs *costs, struct end_costs *ret);
 
 /*
- * Standard errors of these (s); INFINITY where containers were all of about one
- * size (`..._alike`): how long they take is known then, but not which part of it
- * is fixed, and a guess decides that.
+ * Standard errors of these (s). Those of the two parts of a line are INFINITY
+ * where containers were all of about one size (`..._alike`): how long one takes
+ * is known then, but not which part of it is fixed, and a guess decides that.
+ * That of the whole, at the mean size of late, is always known. A cost that was
+ * not measured yet may be off by all of the guess.
  */
 struct costs_errors {
+    double read, wakeup;
     double publish, publish_packet, unload, unload_packet;
+    double publish_whole, unload_whole;
     bool publish_alike, unload_alike;
 };
 void costs_errors(const struct costs *costs, struct costs_errors *ret);

@@ -167,16 +167,24 @@ struct estimate dispersion_get(const struct dispersion_estimator *dispersion)
     return (struct estimate){value, value * sqrt(2 / (n - 1))};
 }
 
+/* Whether n numbers between 0 and `most` can have this sum and these squares. */
+static bool squares_are_possible(double n, double sum, double squares, double most)
+{
+    return n > 0 && sum >= 0 && sum <= n * most && squares * n >= sum * sum * (1 - 1e-9) &&
+           squares <= sum * most;
+}
+
 /* ---- lines ---- */
 
 static bool line_is_possible(const struct segment_line *sums)
 {
     double n = (double)sums->n, b = (double)sums->sum_b, t = (double)sums->sum_t;
+    double bb = (double)sums->sum_bb, bt = (double)sums->sum_bt;
+    double tt = (double)sums->t_sq * SEGMENT_SQUARE;
 
-    return sums->n > 0 && sums->n < 1ull << 40 && b >= n && b <= n * 65536 &&
-           (double)sums->sum_bb * n >= b * b * (1 - 1e-9) && (double)sums->sum_bb <= b * 65536 &&
-           t <= n * ESTIMATE_EVENT_MAX * 1e9 && (double)sums->sum_bt <= t * 65536 &&
-           (double)sums->sum_bt >= t * (1 - 1e-9);
+    return sums->n > 0 && sums->n < 1ull << 40 && b >= n && squares_are_possible(n, b, bb, 65536) &&
+           squares_are_possible(n, t, tt, ESTIMATE_EVENT_MAX * 1e9) && bt <= t * 65536 &&
+           bt >= t * (1 - 1e-9) && bt * bt <= bb * tt * (1 + 1e-9);
 }
 
 int line_add(struct line_estimator *line, const struct segment_line *sums)
@@ -189,7 +197,7 @@ int line_add(struct line_estimator *line, const struct segment_line *sums)
     line->sum_bb = line->sum_bb * keep + (double)sums->sum_bb;
     line->sum_t = line->sum_t * keep + (double)sums->sum_t * 1e-9;
     line->sum_bt = line->sum_bt * keep + (double)sums->sum_bt * 1e-9;
-    line->sum_tt = line->sum_tt * keep + (double)sums->sum_tt_us * 1e-12;
+    line->sum_tt = line->sum_tt * keep + (double)sums->t_sq * SEGMENT_SQUARE * 1e-18;
     return 0;
 }
 
@@ -282,18 +290,30 @@ struct line_cost line_get(const struct line_estimator *line, const struct line_p
 
 /* ---- means ---- */
 
-void mean_add(struct mean_estimator *mean, double n, double sum, double most, double memory)
+struct mean_sums mean_sums(uint64_t n, uint64_t sum, uint64_t squares, double unit)
 {
-    if (!(n > 0) || !(sum >= 0) || sum > n * most)
-        return;
-    double keep = exp(-n / memory);
-    mean->n = mean->n * keep + n;
-    mean->sum = mean->sum * keep + sum;
+    return (struct mean_sums){(double)n, (double)sum * unit,
+                              (double)squares * SEGMENT_SQUARE * unit * unit};
 }
 
-double mean_get(const struct mean_estimator *mean, double guess, double weight)
+int mean_add(struct mean_estimator *mean, const struct mean_sums *sums, double most, double memory)
 {
-    return (mean->sum + guess * weight) / (mean->n + weight);
+    if (!squares_are_possible(sums->n, sums->sum, sums->squares, most))
+        return -EINVAL;
+    double keep = exp(-sums->n / memory);
+    mean->n = mean->n * keep + sums->n;
+    mean->sum = mean->sum * keep + sums->sum;
+    mean->squares = mean->squares * keep + sums->squares;
+    return 0;
+}
+
+struct estimate mean_get(const struct mean_estimator *mean, double guess, double weight)
+{
+    double n = mean->n, all = n + weight, own = n > 0 ? mean->sum / n : 0;
+    double variance = n > 0 ? fmax(0, mean->squares / n - own * own) : 0;
+
+    return (struct estimate){(mean->sum + guess * weight) / all,
+                             hypot(sqrt(variance * n) / all, guess * weight / all)};
 }
 
 /* ---- bias ---- */

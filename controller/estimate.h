@@ -102,16 +102,26 @@ struct line_cost line_get(const struct line_estimator *line, const struct line_p
 /* ---- a mean per event (time per packet read, lateness per timer, bytes of a packet) ---- */
 
 struct mean_estimator {
-    double n, sum; /* weighted */
+    double n, sum, squares; /* weighted */
 };
 
+/* n events: their sum, and that of their squares. */
+struct mean_sums {
+    double n, sum, squares;
+};
+/* As the segment counts them, its units being `unit`. */
+struct mean_sums mean_sums(uint64_t n, uint64_t sum, uint64_t squares, double unit);
+
 /*
- * Adds `n` events that sum up to `sum`; left out where one would be above
- * `most` or below 0. An event that came `memory` events ago weighs 1/e.
+ * Adds them; sums that no events between 0 and `most` have are left out: -EINVAL. An event
+ * that came `memory` events ago weighs 1/e.
  */
-void mean_add(struct mean_estimator *mean, double n, double sum, double most, double memory);
-/* `guess` counts as `weight` events. */
-double mean_get(const struct mean_estimator *mean, double guess, double weight);
+int mean_add(struct mean_estimator *mean, const struct mean_sums *sums, double most, double memory);
+/*
+ * `guess` counts as `weight` events, and may be off by all of itself. The standard error is that
+ * of independent events; since old ones count for less, it is up to 1.4 times what it should be.
+ */
+struct estimate mean_get(const struct mean_estimator *mean, double guess, double weight);
 
 /* ---- what a prediction leaves out ---- */
 

@@ -35,10 +35,10 @@ const char *objective_name(enum objective objective);
 const char *direction_name(enum direction direction);
 
 struct lane_report {
-    struct estimate rate;    /* packets/s, smoothed */
-    double packet_bytes;     /* mean, of a packet as stored; 0: not known */
-    double dispersion;       /* index of dispersion of counts; 1: as Poisson */
-    struct lane_size wanted; /* decided at this tick */
+    struct estimate rate;         /* packets/s, smoothed */
+    struct estimate packet_bytes; /* mean of a frame; 0: not known */
+    struct estimate dispersion;   /* index of dispersion of counts; 1: as Poisson */
+    struct lane_size wanted;      /* decided at this tick */
     struct lane_size in_force;
 
     /* Counted since the tick before. */

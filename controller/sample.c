@@ -85,7 +85,7 @@ static void subtract(void *ret, const void *now, const void *before, size_t size
         difference[i] = newer[i] - older[i];
 }
 _Static_assert(sizeof(struct segment_line) == 6 * sizeof(uint64_t), "counters only");
-_Static_assert(sizeof(struct segment_sleep) == 8 * sizeof(uint64_t), "counters only");
+_Static_assert(sizeof(struct segment_sleep) == 9 * sizeof(uint64_t), "counters only");
 _Static_assert(sizeof(struct segment_unload) % sizeof(uint64_t) == 0, "counters only");
 _Static_assert(sizeof(struct segment_pack) % sizeof(uint64_t) == 0, "counters only");
 

@@ -107,9 +107,14 @@ static uint64_t lane_packets(const struct segment_interface *delta, enum directi
     return d == DIRECTION_RX ? delta->rx.pack.packets : delta->tx.unload.packets;
 }
 
-static uint64_t lane_bytes(const struct segment_interface *delta, enum direction d)
+static struct mean_sums lane_bytes(const struct segment_interface *delta, enum direction d)
 {
-    return d == DIRECTION_RX ? delta->rx.pack.bytes : delta->tx.unload.bytes;
+    const struct segment_pack *rx = &delta->rx.pack;
+    const struct segment_unload *tx = &delta->tx.unload;
+
+    if (d == DIRECTION_RX)
+        return mean_sums(rx->packets, rx->bytes, rx->bytes_sq, 1);
+    return mean_sums(tx->packets, tx->bytes, tx->bytes_sq, 1);
 }
 
 static void lane_feed(struct track *track, enum direction d, const struct segment_interface *delta,
@@ -130,8 +135,8 @@ static void lane_feed(struct track *track, enum direction d, const struct segmen
         dispersion_add(&track->dispersion[d], pack->bins, pack->bin_packets,
                        pack->bin_packets_squared);
     }
-    mean_add(&track->bytes[d], (double)packets, (double)lane_bytes(delta, d), PACKET_BYTES_MAX,
-             BYTES_MEMORY);
+    struct mean_sums bytes = lane_bytes(delta, d);
+    mean_add(&track->bytes[d], &bytes, PACKET_BYTES_MAX, BYTES_MEMORY);
 }
 
 /* With hysteresis, since a direction in use is sized in another way than a silent one. */
@@ -178,7 +183,7 @@ bool track_stale(const struct track *track, double now, double interval)
 
 static double packet_bytes(const struct track *track, enum direction d)
 {
-    double frame = mean_get(&track->bytes[d], BYTES_GUESS, BYTES_WEIGHT);
+    double frame = mean_get(&track->bytes[d], BYTES_GUESS, BYTES_WEIGHT).value;
     return fmax(CONTAINER_ENTRY, frame - CONTAINER_ETHERNET + CONTAINER_ENTRY);
 }
 

@@ -28,7 +28,10 @@ static const struct guest_load *load_of(const struct explain *explain)
     return &explain->record.loads[explain->guest];
 }
 
-/* A number that the database has for the tick and the interface; NAN: it has none. */
+/*
+ * A number that the database has: ?1 is the tick, ?2 the interface, ?3 the direction, or without
+ * one the worker. NAN: it has none.
+ */
 static double ask(sqlite3 *db, const struct explain *explain, const char *sql,
                   const char *direction)
 {
@@ -39,7 +42,10 @@ static double ask(sqlite3 *db, const struct explain *explain, const char *sql,
         return NAN;
     sqlite3_bind_double(statement, 1, explain->record.time);
     sqlite3_bind_int64(statement, 2, guest_of(explain)->interface);
-    sqlite3_bind_text(statement, 3, direction, -1, SQLITE_STATIC);
+    if (direction)
+        sqlite3_bind_text(statement, 3, direction, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_int64(statement, 3, explain->record.worker);
     if (sqlite3_step(statement) == SQLITE_ROW)
         value = database_number(statement, 0);
     sqlite3_finalize(statement);
@@ -119,12 +125,22 @@ static void write_head(struct writer *writer, sqlite3 *db, const struct explain 
 
 /* ---- what the model was given ---- */
 
+static double ask_sample(sqlite3 *db, const struct explain *explain, const char *column,
+                         enum direction d)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof(sql),
+             "SELECT %s FROM sample WHERE time = ?1 AND interface = ?2 AND direction = ?3", column);
+    return ask(db, explain, sql, direction_names[d]);
+}
+
 static void write_loads(struct writer *writer, sqlite3 *db, const struct explain *explain)
 {
     static const struct writer_column columns[] = {
-        {"direction", "DIR"},         {"rate", "RATE"},          {"rate_error", "+-"},
-        {"dispersion", "DISPERSION"}, {"packet_bytes", "BYTES"}, {"forwarded", "FORWARDED"},
-        {"fixed", "FIXED BY"},
+        {"direction", "DIR"},         {"rate", "RATE"},           {"rate_error", "+-"},
+        {"dispersion", "DISPERSION"}, {"dispersion_error", "+-"}, {"packet_bytes", "BYTES"},
+        {"packet_bytes_error", "+-"}, {"forwarded", "FORWARDED"}, {"fixed", "FIXED BY"},
     };
     const struct guest_load *load = load_of(explain);
 
@@ -134,59 +150,53 @@ static void write_loads(struct writer *writer, sqlite3 *db, const struct explain
         writer_row(writer);
         writer_text(writer, direction_names[d]);
         writer_rate(writer, load->rate[d]);
-        writer_rate(writer, ask(db, explain,
-                                "SELECT rate_error FROM sample WHERE time = ?1"
-                                " AND interface = ?2 AND direction = ?3",
-                                direction_names[d]));
+        writer_rate(writer, ask_sample(db, explain, "rate_error", d));
         writer_number(writer, load->dispersion[d]);
+        writer_number(writer, ask_sample(db, explain, "dispersion_error", d));
         writer_number(writer, load->packet_bytes[d]);
+        writer_number(writer, ask_sample(db, explain, "packet_bytes_error", d));
         writer_number(writer, d == DIRECTION_TX ? load->forwarded : NAN);
         writer_text(writer, *fixed ? fixed : NULL);
     }
 }
 
-static const char errors_columns[] = "publish_error_ns, publish_packet_error_ns, unload_error_ns,"
-                                     " unload_packet_error_ns";
-
-/* s; NAN where they are not known. */
-static void errors_read(sqlite3 *db, const char *table, const char *key, double time, int64_t id,
-                        double ret[4])
+/* Of the worker, or of the guest. s; NAN: not known, or not to be told from the other part. */
+static double ask_error(sqlite3 *db, const struct explain *explain, bool worker, const char *cost)
 {
-    char sql[256];
-    sqlite3_stmt *statement;
+    char sql[128];
 
-    for (int i = 0; i < 4; i++)
-        ret[i] = NAN;
-    snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE time = ? AND %s = ?", errors_columns, table,
-             key);
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
-        return;
-    sqlite3_bind_double(statement, 1, time);
-    sqlite3_bind_int64(statement, 2, id);
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        for (int i = 0; i < 4; i++)
-            ret[i] = NS * database_number(statement, i);
-    sqlite3_finalize(statement);
+    snprintf(sql, sizeof(sql), "SELECT %s_error_ns FROM %s WHERE time = ?1 AND %s", cost,
+             worker ? "worker" : "input", worker ? "worker = ?3" : "interface = ?2");
+    return NS * ask(db, explain, sql, NULL);
 }
 
-static void write_costs_of(struct writer *writer, const char *end, const struct end_costs *costs,
-                           const double errors[4])
+static void write_costs_of(struct writer *writer, sqlite3 *db, const struct explain *explain,
+                           bool worker)
 {
-    const double values[] = {costs->publish, costs->publish_packet, costs->unload,
-                             costs->unload_packet};
+    const struct end_costs *costs = worker ? &explain->record.costs : &load_of(explain)->costs;
+    const struct {
+        const char *name;
+        double value;
+    } parts[] = {
+        {"read", costs->read},
+        {"publish", costs->publish},
+        {"publish_packet", costs->publish_packet},
+        {"unload", costs->unload},
+        {"unload_packet", costs->unload_packet},
+        {"wakeup", costs->wakeup},
+    };
 
     writer_row(writer);
-    writer_text(writer, end);
-    writer_duration(writer, costs->read);
-    for (int i = 0; i < 4; i++) {
-        writer_duration(writer, values[i]);
-        writer_duration(writer, errors[i]);
+    writer_text(writer, worker ? "worker" : "guest");
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        writer_duration(writer, parts[i].value);
+        writer_duration(writer, ask_error(db, explain, worker, parts[i].name));
     }
-    writer_duration(writer, costs->wakeup);
     writer_number(writer, costs->scv);
     /* The daemon records no errors where containers were all alike. */
-    writer_text(writer,
-                isnan(errors[0]) || isnan(errors[2]) ? "guessed, sizes are alike" : "measured");
+    bool told = isfinite(ask_error(db, explain, worker, "publish")) &&
+                isfinite(ask_error(db, explain, worker, "unload"));
+    writer_text(writer, told ? "measured" : "guessed, sizes are alike");
 }
 
 static void write_costs(struct writer *writer, sqlite3 *db, const struct explain *explain)
@@ -194,6 +204,7 @@ static void write_costs(struct writer *writer, sqlite3 *db, const struct explain
     static const struct writer_column columns[] = {
         {"end", "END"},
         {"read_s", "READ"},
+        {"read_error_s", "+-"},
         {"publish_s", "PUBLISH"},
         {"publish_error_s", "+-"},
         {"publish_packet_s", "A PACKET"},
@@ -203,17 +214,14 @@ static void write_costs(struct writer *writer, sqlite3 *db, const struct explain
         {"unload_packet_s", "A PACKET"},
         {"unload_packet_error_s", "+-"},
         {"wakeup_s", "WAKE-UP"},
+        {"wakeup_error_s", "+-"},
         {"scv", "SCV"},
         {"fixed_part", "FIXED PART"},
     };
-    const struct record *record = &explain->record;
-    double errors[4];
 
     writer_table(writer, "costs", "... and costs", NULL, columns, COUNT(columns));
-    errors_read(db, "worker", "worker", record->time, record->worker, errors);
-    write_costs_of(writer, "worker", &record->costs, errors);
-    errors_read(db, "input", "interface", record->time, guest_of(explain)->interface, errors);
-    write_costs_of(writer, "guest", &load_of(explain)->costs, errors);
+    write_costs_of(writer, db, explain, true);
+    write_costs_of(writer, db, explain, false);
 }
 
 /* ---- what it made of that ---- */

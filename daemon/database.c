@@ -55,14 +55,14 @@ static const char *const statements[STATEMENTS] = {
     [DECISION] = "INSERT OR REPLACE INTO decision VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [VERDICT] = "INSERT OR REPLACE INTO verdict VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
     [SAMPLE] = "INSERT OR REPLACE INTO sample VALUES"
-               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [PREDICTION] = "INSERT OR REPLACE INTO prediction VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [MEASURED] = "INSERT OR REPLACE INTO measured VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [WORKER] = "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-               "?, ?, ?)",
+               "?, ?, ?, ?, ?, ?, ?)",
     [INPUT] = "INSERT OR REPLACE INTO input VALUES"
               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-              " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [DOMAIN] = "INSERT OR REPLACE INTO domain VALUES(?, ?, ?)",
     [EVENT] = "INSERT INTO event(time, kind, text) VALUES(?, ?, ?)",
     [MINUTES_DONE] = "SELECT coalesce((SELECT max(time) + 60 FROM minute),"
@@ -432,14 +432,14 @@ static int sample_write(struct database *database, int64_t id, double time,
 {
     const struct lane_report *lane = &guest->lanes[d];
 
-    return run(database, SAMPLE, "disdiiiiiiiiiiiddddid", time, id, direction_name(d),
+    return run(database, SAMPLE, "disdiiiiiiiiiiiddddiddd", time, id, direction_name(d),
                guest->seconds, (int64_t)lane->packets, (int64_t)lane->bytes,
                (int64_t)lane->containers, (int64_t)lane->closed[CLOSING_COUNT],
                (int64_t)lane->closed[CLOSING_BYTES], (int64_t)lane->closed[CLOSING_TIMEOUT],
                (int64_t)lane->closed[CLOSING_FLUSH], (int64_t)lane->notified, (int64_t)lane->spared,
                (int64_t)dropped(lane), (int64_t)lane->malformed, lane->rate.value, lane->rate.error,
-               lane->dispersion, lane->packet_bytes, (int64_t)lane->in_force.packets,
-               us(lane->in_force.timeout));
+               lane->dispersion.value, lane->packet_bytes.value, (int64_t)lane->in_force.packets,
+               us(lane->in_force.timeout), lane->dispersion.error, lane->packet_bytes.error);
 }
 
 static int prediction_write(struct database *database, int64_t id, double time,
@@ -525,24 +525,25 @@ static int input_write(struct database *database, int64_t id, double time,
     const struct guest_basis *basis = &guest->basis;
     const struct guest_load *load = &basis->load;
     const struct end_costs *costs = &load->costs;
+    const struct costs_errors *errors = &basis->errors;
     const struct lane_size *rx = &basis->size[DIRECTION_RX], *tx = &basis->size[DIRECTION_TX];
 
-    return run(database, INPUT, "diidddddddddddddddddssdiidddssididdddddddd", time, id,
-               (int64_t)guest->worker, load->rate[DIRECTION_RX], load->rate[DIRECTION_TX],
-               load->packet_bytes[DIRECTION_RX], load->packet_bytes[DIRECTION_TX],
-               load->dispersion[DIRECTION_RX], load->dispersion[DIRECTION_TX], load->forwarded,
-               costs->read * 1e9, costs->publish * 1e9, costs->publish_packet * 1e9,
-               costs->unload * 1e9, costs->unload_packet * 1e9, costs->wakeup * 1e9,
-               costs->timer_late * 1e9, costs->scv, promise_us(&load->promise),
-               promise_percentile(&load->promise), scope_name(load->promise.scope),
-               objective_name(basis->objective), basis->utilisation_max,
-               (int64_t)load->limits.packets_min, (int64_t)load->limits.packets_max,
-               us(load->limits.timeout_min), us(load->limits.timeout_max), load->limits.bytes_max,
-               fixed_how(guest, DIRECTION_RX), fixed_how(guest, DIRECTION_TX), (int64_t)rx->packets,
-               us(rx->timeout), (int64_t)tx->packets, us(tx->timeout), us(basis->model),
-               us(basis->margin), us(guest->expected), us(guest->least),
-               basis->errors.publish * 1e9, basis->errors.publish_packet * 1e9,
-               basis->errors.unload * 1e9, basis->errors.unload_packet * 1e9);
+    return run(
+        database, INPUT, "diidddddddddddddddddssdiidddssididdddddddddddd", time, id,
+        (int64_t)guest->worker, load->rate[DIRECTION_RX], load->rate[DIRECTION_TX],
+        load->packet_bytes[DIRECTION_RX], load->packet_bytes[DIRECTION_TX],
+        load->dispersion[DIRECTION_RX], load->dispersion[DIRECTION_TX], load->forwarded,
+        costs->read * 1e9, costs->publish * 1e9, costs->publish_packet * 1e9, costs->unload * 1e9,
+        costs->unload_packet * 1e9, costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv,
+        promise_us(&load->promise), promise_percentile(&load->promise),
+        scope_name(load->promise.scope), objective_name(basis->objective), basis->utilisation_max,
+        (int64_t)load->limits.packets_min, (int64_t)load->limits.packets_max,
+        us(load->limits.timeout_min), us(load->limits.timeout_max), load->limits.bytes_max,
+        fixed_how(guest, DIRECTION_RX), fixed_how(guest, DIRECTION_TX), (int64_t)rx->packets,
+        us(rx->timeout), (int64_t)tx->packets, us(tx->timeout), us(basis->model), us(basis->margin),
+        us(guest->expected), us(guest->least), errors->publish * 1e9, errors->publish_packet * 1e9,
+        errors->unload * 1e9, errors->unload_packet * 1e9, errors->read * 1e9, errors->wakeup * 1e9,
+        errors->publish_whole * 1e9, errors->unload_whole * 1e9);
 }
 
 static int guest_write(struct database *database, double time, const struct guest_report *guest)
@@ -567,14 +568,16 @@ static int guest_write(struct database *database, double time, const struct gues
 static int worker_write(struct database *database, double time, const struct worker_report *worker)
 {
     const struct end_costs *costs = &worker->costs;
+    const struct costs_errors *errors = &worker->errors;
 
-    return run(database, WORKER, "diiddddddddddddddd", time, (int64_t)worker->worker,
+    return run(database, WORKER, "diiddddddddddddddddddd", time, (int64_t)worker->worker,
                (int64_t)worker->interfaces, worker->utilisation, worker->forecast.utilisation,
                worker->forecast.container_rate, costs->read * 1e9, costs->publish * 1e9,
                costs->publish_packet * 1e9, costs->unload * 1e9, costs->unload_packet * 1e9,
-               costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv,
-               worker->errors.publish * 1e9, worker->errors.publish_packet * 1e9,
-               worker->errors.unload * 1e9, worker->errors.unload_packet * 1e9);
+               costs->wakeup * 1e9, costs->timer_late * 1e9, costs->scv, errors->publish * 1e9,
+               errors->publish_packet * 1e9, errors->unload * 1e9, errors->unload_packet * 1e9,
+               errors->read * 1e9, errors->wakeup * 1e9, errors->publish_whole * 1e9,
+               errors->unload_whole * 1e9);
 }
 
 int database_tick(struct database *database, const struct tick_report *report)

@@ -152,6 +152,18 @@ static const char domain_cpu[] =
     " PRIMARY KEY(time, interface)) WITHOUT ROWID;"
     "ALTER TABLE minute ADD COLUMN domain_cpu REAL;";
 
+/* To version 4: standard errors of all that is estimated. */
+static const char estimate_errors[] = "ALTER TABLE worker ADD COLUMN read_error_ns REAL;"
+                                      "ALTER TABLE worker ADD COLUMN wakeup_error_ns REAL;"
+                                      "ALTER TABLE worker ADD COLUMN publish_whole_error_ns REAL;"
+                                      "ALTER TABLE worker ADD COLUMN unload_whole_error_ns REAL;"
+                                      "ALTER TABLE input ADD COLUMN read_error_ns REAL;"
+                                      "ALTER TABLE input ADD COLUMN wakeup_error_ns REAL;"
+                                      "ALTER TABLE input ADD COLUMN publish_whole_error_ns REAL;"
+                                      "ALTER TABLE input ADD COLUMN unload_whole_error_ns REAL;"
+                                      "ALTER TABLE sample ADD COLUMN dispersion_error REAL;"
+                                      "ALTER TABLE sample ADD COLUMN packet_bytes_error REAL;";
+
 static const char indices[] = "CREATE INDEX promise_interface ON promise(interface, time);"
                               "CREATE INDEX decision_interface ON decision(interface, time);"
                               "CREATE INDEX verdict_interface ON verdict(interface, time);"
@@ -192,7 +204,8 @@ static int execute(sqlite3 *db, const char *const *steps, size_t n)
 static int schema_create(sqlite3 *db)
 {
     char marks[128];
-    const char *const steps[] = {tables, views, indices, model_inputs, domain_cpu, marks};
+    const char *const steps[] = {tables,     views,           indices, model_inputs,
+                                 domain_cpu, estimate_errors, marks};
 
     snprintf(marks, sizeof(marks), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              SCHEMA_APPLICATION, SCHEMA_VERSION);
@@ -201,7 +214,8 @@ static int schema_create(sqlite3 *db)
 
 static int schema_update(sqlite3 *db, int version)
 {
-    static const char *const steps[] = {model_inputs, domain_cpu, "PRAGMA user_version = 3"};
+    static const char *const steps[] = {model_inputs, domain_cpu, estimate_errors,
+                                        "PRAGMA user_version = 4"};
     size_t done = (size_t)version - 1;
 
     return execute(db, steps + done, STEPS(steps) - done);

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 #define SCHEMA_APPLICATION 2019649383 /* "xagg" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /*
  * Makes an open database ours: creates everything in an empty one, brings one of

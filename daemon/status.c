@@ -113,8 +113,10 @@ static json_t *lane_json(const struct guest_report *guest, enum direction d)
 
     json_object_set_new(object, "rate", number(lane->rate.value));
     json_object_set_new(object, "rate_error", number(lane->rate.error));
-    json_object_set_new(object, "packet_bytes", number(lane->packet_bytes));
-    json_object_set_new(object, "dispersion", number(lane->dispersion));
+    json_object_set_new(object, "packet_bytes", number(lane->packet_bytes.value));
+    json_object_set_new(object, "packet_bytes_error", number(lane->packet_bytes.error));
+    json_object_set_new(object, "dispersion", number(lane->dispersion.value));
+    json_object_set_new(object, "dispersion_error", number(lane->dispersion.error));
     size_set(object, &lane->wanted);
     json_object_set_new(object, "bytes", number(guest->limits.bytes_max));
     json_object_set_new(object, "fixed",
@@ -182,6 +184,10 @@ static json_t *costs_json(const struct end_costs *costs, const struct costs_erro
     json_object_set_new(object, "unload_packet_ns", number(costs->unload_packet * NS));
     json_object_set_new(object, "wakeup_ns", number(costs->wakeup * NS));
     json_object_set_new(object, "timer_late_ns", number(costs->timer_late * NS));
+    json_object_set_new(object, "read_error_ns", number(errors->read * NS));
+    json_object_set_new(object, "wakeup_error_ns", number(errors->wakeup * NS));
+    json_object_set_new(object, "publish_whole_error_ns", number(errors->publish_whole * NS));
+    json_object_set_new(object, "unload_whole_error_ns", number(errors->unload_whole * NS));
     json_object_set_new(object, "publish_error_ns", number(errors->publish * NS));
     json_object_set_new(object, "publish_packet_error_ns", number(errors->publish_packet * NS));
     json_object_set_new(object, "unload_error_ns", number(errors->unload * NS));

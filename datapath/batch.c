@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/container.h"
+#include "common/segment.h"
 
 #define FRAME_ROOM (CONTAINER_FRAME_MAX + 1)
 
@@ -20,8 +21,8 @@ struct batch {
     uint32_t lengths[BATCH_MAX];
     uint8_t frames[BATCH_MAX][FRAME_ROOM];
     /* Frames to be written. */
-    unsigned queued, refused;
-    uint64_t refused_bytes;
+    unsigned queued;
+    struct batch_refused refused;
     int write_flags; /* RWF_NOWAIT, where the kernel can write so */
     struct iovec parts[BATCH_MAX][2];
 };
@@ -157,10 +158,13 @@ static void frames_submit(struct batch *batch, int *ret_results)
     ring_run(batch, batch->queued, ret_results);
 }
 
-static void frame_refused(struct batch *batch, unsigned i)
+void batch_refused_add(struct batch_refused *refused, const struct iovec frame[2])
 {
-    batch->refused++;
-    batch->refused_bytes += batch->parts[i][0].iov_len + batch->parts[i][1].iov_len;
+    uint64_t bytes = frame[0].iov_len + frame[1].iov_len;
+
+    refused->frames++;
+    refused->bytes += bytes;
+    refused->bytes_sq += segment_square(bytes);
 }
 
 /*
@@ -178,7 +182,7 @@ static void frames_write(struct batch *batch)
     }
     for (unsigned i = 0; i < batch->queued; i++)
         if (results[i] < 0)
-            frame_refused(batch, i);
+            batch_refused_add(&batch->refused, batch->parts[i]);
     batch->queued = 0;
 }
 
@@ -189,18 +193,16 @@ void batch_write(struct batch *batch, const struct iovec frame[2])
         frames_write(batch);
 }
 
-unsigned batch_flush(struct batch *batch, uint64_t *bytes)
+struct batch_refused batch_flush(struct batch *batch)
 {
     if (batch->queued == 1) {
         if (writev(batch->fd, batch->parts[0], 2) < 0)
-            frame_refused(batch, 0);
+            batch_refused_add(&batch->refused, batch->parts[0]);
         batch->queued = 0;
     } else if (batch->queued) {
         frames_write(batch);
     }
-    unsigned refused = batch->refused;
-    *bytes += batch->refused_bytes;
-    batch->refused = 0;
-    batch->refused_bytes = 0;
+    struct batch_refused refused = batch->refused;
+    batch->refused = (struct batch_refused){0};
     return refused;
 }

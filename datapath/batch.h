@@ -18,6 +18,12 @@
 
 struct batch;
 
+/* Frames that were written to, and not taken. */
+struct batch_refused {
+    uint64_t frames, bytes, bytes_sq; /* the last as common/segment.h has squares */
+};
+void batch_refused_add(struct batch_refused *refused, const struct iovec frame[2]);
+
 /* `fd` must be non-blocking. 0 or -errno (-ENOSYS, -EPERM: no io_uring here). */
 int batch_new(int fd, struct batch **ret);
 void batch_free(struct batch *batch);
@@ -30,10 +36,7 @@ void batch_free(struct batch *batch);
 ssize_t batch_read(struct batch *batch, const struct iovec frame[2]);
 /* Queues a frame, whose parts must stay as they are until the next flush. */
 void batch_write(struct batch *batch, const struct iovec frame[2]);
-/*
- * Writes what is queued. Number of frames that were not taken since the last
- * flush; their bytes are added to *bytes.
- */
-unsigned batch_flush(struct batch *batch, uint64_t *bytes);
+/* Writes what is queued. Frames that were not taken since the last flush. */
+struct batch_refused batch_flush(struct batch *batch);
 
 #endif

@@ -13,7 +13,7 @@
 #include "common/ring.h"
 #include "common/segment.h"
 
-#define CONTROL_MAGIC 0x31474158u /* "XAG1" */
+#define CONTROL_MAGIC 0x32474158u /* "XAG2" */
 
 /* What the guest says of its own part, by common/epoch.h. Steers only its own sizes. */
 struct guest_report {
@@ -36,9 +36,9 @@ _Static_assert(sizeof(struct control_page) <= RING_PAGE, "it is one page");
 _Static_assert(offsetof(struct control_page, rx) == 64 &&
                    offsetof(struct control_page, tx) == 192 &&
                    offsetof(struct control_page, report) == 320 &&
-                   offsetof(struct guest_report, unload) == 232 &&
-                   offsetof(struct guest_report, sleep) == 352 &&
-                   offsetof(struct guest_report, tuning) == 416,
+                   offsetof(struct guest_report, unload) == 248 &&
+                   offsetof(struct guest_report, sleep) == 376 &&
+                   offsetof(struct guest_report, tuning) == 448,
                "offsets as documented");
 
 #endif

@@ -40,16 +40,6 @@ void packer_free(struct packer *packer)
 
 /* --- publishing ---------------------------------------------------------- */
 
-static void line_add(struct segment_line *line, uint64_t packets, uint64_t ns)
-{
-    line->n++;
-    line->sum_b += packets;
-    line->sum_bb += packets * packets;
-    line->sum_t += ns;
-    line->sum_bt += packets * ns;
-    line->sum_tt_us += ns * ns / 1000000;
-}
-
 /* Into the delay histogram: each packet of the container that was published at `now_ns`. */
 static void delays_add(struct packer *packer, uint64_t now_ns)
 {
@@ -67,7 +57,7 @@ static void published(struct packer *packer, uint64_t start_ns)
     packer->stats.containers++;
     packer->stats.published_packets += packer->builder.count;
     packer->stats.publish_wait_ns += start_ns - packer->closed_ns;
-    line_add(&packer->stats.publish, packer->builder.count, now - start_ns);
+    segment_line_add(&packer->stats.publish, packer->builder.count, now - start_ns);
     delays_add(packer, now);
     packer->pending = false;
     container_begin(&packer->builder, packer->builder.memory);
@@ -190,6 +180,7 @@ static void frame_count(struct packer *packer, uint32_t length, uint64_t now_ns,
     packer->bin_packets++;
     packer->stats.packets++;
     packer->stats.bytes += length;
+    packer->stats.bytes_sq += segment_square(length);
     packer->stats.port_wait_ns += now_ns - arrival_ns;
     packer->stats.port_wait_bound_ns += now_ns - view->empty_ns;
 }
@@ -249,6 +240,7 @@ bool packer_read(struct packer *packer, struct port *port, const struct packer_v
         *ret_worked = true;
         packer->stats.reads++;
         packer->stats.read_ns += now - start;
+        packer->stats.read_sq += segment_square(now - start);
         frame_judge(packer, length, now, view);
     }
     return false;

@@ -16,14 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "datapath/batch.h"
-
 struct port {
     int fd;
-    char name[IFNAMSIZ]; /* "": not a device */
-    struct batch *batch; /* NULL: frame by frame */
-    unsigned refused;
-    uint64_t refused_bytes;
+    char name[IFNAMSIZ];          /* "": not a device */
+    struct batch *batch;          /* NULL: frame by frame */
+    struct batch_refused refused; /* where there is no batch */
 };
 
 /* A TAP can stay attached for a moment after its process died. */
@@ -157,20 +154,17 @@ void port_write(struct port *port, const struct iovec frame[2])
 {
     if (port->batch)
         batch_write(port->batch, frame);
-    else if (writev(port->fd, frame, 2) < 0) {
-        port->refused++;
-        port->refused_bytes += frame[0].iov_len + frame[1].iov_len;
-    }
+    else if (writev(port->fd, frame, 2) < 0)
+        batch_refused_add(&port->refused, frame);
 }
 
-unsigned port_flush(struct port *port, uint64_t *bytes)
+struct batch_refused port_flush(struct port *port)
 {
-    unsigned refused = port->refused;
-
-    *bytes += port->refused_bytes;
-    port->refused = 0;
-    port->refused_bytes = 0;
-    return refused + (port->batch ? batch_flush(port->batch, bytes) : 0);
+    if (port->batch)
+        return batch_flush(port->batch);
+    struct batch_refused refused = port->refused;
+    port->refused = (struct batch_refused){0};
+    return refused;
 }
 
 uint64_t port_dropped(const struct port *port)

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "datapath/batch.h"
+
 struct port;
 
 struct port_options {
@@ -34,11 +36,8 @@ int port_fd(const struct port *port);
 ssize_t port_read(struct port *port, const struct iovec frame[2]);
 /* Queues a frame, whose parts must stay as they are until the next port_flush. */
 void port_write(struct port *port, const struct iovec frame[2]);
-/*
- * Writes what is queued. Number of frames that were not taken since the last
- * flush; their bytes are added to *bytes.
- */
-unsigned port_flush(struct port *port, uint64_t *bytes);
+/* Writes what is queued. Frames that were not taken since the last flush. */
+struct batch_refused port_flush(struct port *port);
 /* Frames for us that the port's queue could not hold, since the device was made; 0 where unknown.
  */
 uint64_t port_dropped(const struct port *port);

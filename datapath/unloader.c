@@ -112,6 +112,7 @@ static void entry_write(struct unloader *unloader, struct port *port,
     port_write(port, frame);
     unloader->stats.packets++;
     unloader->stats.bytes += CONTAINER_ETHERNET + entry->payload_bytes;
+    unloader->stats.bytes_sq += segment_square(CONTAINER_ETHERNET + entry->payload_bytes);
 }
 
 /*
@@ -146,19 +147,13 @@ static void delays_add(struct unloader *unloader, uint64_t elapsed_ns)
 
 static void container_done(struct unloader *unloader)
 {
-    struct segment_line *line = &unloader->stats.unload;
-    uint64_t busy = unloader->busy_ns, elapsed = clock_ns() - unloader->taken_ns;
+    uint64_t elapsed = clock_ns() - unloader->taken_ns;
     uint64_t n = unloader->reader.header.count;
 
     unloader->unloading = false;
     unloader->stats.containers++;
     unloader->stats.place_ns += elapsed * (n + 1) / 2;
-    line->n++;
-    line->sum_b += n;
-    line->sum_bb += n * n;
-    line->sum_t += busy;
-    line->sum_bt += n * busy;
-    line->sum_tt_us += busy * busy / 1000000;
+    segment_line_add(&unloader->stats.unload, n, unloader->busy_ns);
     delays_add(unloader, elapsed);
 }
 
@@ -173,11 +168,11 @@ static int entries_write(struct unloader *unloader, struct port *port, uint64_t 
         if (unloader->done % CHECK_PACKETS == 0 && clock_ns() >= until_ns)
             break;
     }
-    uint64_t bytes = 0;
-    unsigned refused = port_flush(port, &bytes);
-    unloader->stats.refused += refused;
-    unloader->stats.packets -= refused;
-    unloader->stats.bytes -= bytes;
+    struct batch_refused refused = port_flush(port);
+    unloader->stats.refused += refused.frames;
+    unloader->stats.packets -= refused.frames;
+    unloader->stats.bytes -= refused.bytes;
+    unloader->stats.bytes_sq -= refused.bytes_sq;
     return more;
 }
 

@@ -296,6 +296,7 @@ static void probe_take(struct worker *worker, uint64_t slept_ns, uint64_t now_ns
     uint64_t took = now_ns - probe < LATE_MAX_NS ? now_ns - probe : LATE_MAX_NS;
     worker->sleep.wake_n++;
     worker->sleep.wake_ns += now_ns - probe;
+    worker->sleep.wake_sq += segment_square(now_ns - probe);
     worker->wake_ns = worker->wake_ns - worker->wake_ns / 16 + took / 16;
 }
 

@@ -88,7 +88,7 @@ static void count_line(struct segment_line *line, uint64_t n, uint64_t packets, 
     line->sum_bb += n * packets * packets;
     line->sum_t += n * ns;
     line->sum_bt += n * packets * ns;
-    line->sum_tt_us += n * ns * ns / 1000000;
+    line->t_sq += n * segment_square(ns);
 }
 
 static void count_bins(struct segment_pack *pack, double packets, double seconds)
@@ -120,17 +120,20 @@ static void count_lane(struct segment_lane *lane, const struct keys_tuning *tuni
     lane->pack.packets += packets;
     lane->pack.published_packets += packets;
     lane->pack.bytes += 64 * packets;
+    lane->pack.bytes_sq += segment_square(64) * packets;
     lane->pack.containers += containers;
     lane->pack.closed[CLOSING_COUNT] += containers;
     lane->pack.notified += containers;
     lane->pack.reads += packets;
     lane->pack.read_ns += 1400 * packets;
+    lane->pack.read_sq += segment_square(1400) * packets;
     lane->pack.fill_ns += (uint64_t)(fill_ns * (double)packets);
     lane->pack.port_wait_ns += 40000 * packets;
     count_line(&lane->pack.publish, containers, b, 3000, 5);
     count_bins(&lane->pack, (double)packets, seconds);
     lane->unload.packets += packets;
     lane->unload.bytes += 64 * packets;
+    lane->unload.bytes_sq += segment_square(64) * packets;
     lane->unload.containers += containers;
     lane->unload.fill_ns += (uint64_t)(fill_ns * (double)packets);
     lane->unload.place_ns += 2000 * packets;
@@ -153,6 +156,7 @@ static void count_guest(struct bench *bench, unsigned i, double seconds)
     count_lane(&counted->tx, &guest->tuning[1], guest->rate, seconds);
     counted->guest.wake_n += 2;
     counted->guest.wake_ns += 2 * 50000;
+    counted->guest.wake_sq += 2 * segment_square(50000);
     counted->echo_n += 10;
     counted->echo_ns += 10 * 120000;
     segment_write_interface(bench->segment, i, counted);
@@ -167,6 +171,7 @@ static void count_all(struct bench *bench, double seconds)
     bench->worker.sleep.busy_ns += (uint64_t)(0.5 * seconds * 1e9);
     bench->worker.sleep.wake_n += 2;
     bench->worker.sleep.wake_ns += 2 * 50000;
+    bench->worker.sleep.wake_sq += 2 * segment_square(50000);
     segment_write_worker(bench->segment, 0, &bench->worker);
 }
 

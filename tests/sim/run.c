@@ -175,7 +175,7 @@ static void trace(double t, const struct guest_report *report, const struct run_
     printf("%7.2f %s I %.2f %.2f fw %.1f cor %.0f pm %.0f rx %.0f k %u/%.0f tx %.0f k %u/%.0f pred "
            "%.1f meas %.1f exp %.1f least %.1f "
            "true %.3f %s | %s\n",
-           t, report->name, report->lanes[0].dispersion, report->lanes[1].dispersion,
+           t, report->name, report->lanes[0].dispersion.value, report->lanes[1].dispersion.value,
            report->forwarded, report->lanes[0].correction * 1e6,
            report->lanes[0].predicted.total * 1e6, report->lanes[0].rate.value,
            report->lanes[0].wanted.packets, report->lanes[0].wanted.timeout * 1e6,

@@ -50,18 +50,6 @@ static struct segment_lane *lane_of(struct world_guest *guest, enum direction d)
     return d == DIRECTION_RX ? &guest->delta.rx : &guest->delta.tx;
 }
 
-static void line_count(struct segment_line *line, uint64_t packets, double seconds)
-{
-    uint64_t ns = (uint64_t)(seconds * NS);
-
-    line->n++;
-    line->sum_b += packets;
-    line->sum_bb += packets * packets;
-    line->sum_t += ns;
-    line->sum_bt += packets * ns;
-    line->sum_tt_us += ns * ns / 1000000;
-}
-
 static void bins_close(struct world_guest *guest, enum direction d, uint64_t index)
 {
     struct segment_pack *pack = &lane_of(guest, d)->pack;
@@ -84,8 +72,10 @@ static void sample_read(struct world_guest *guest, enum direction d,
     guest->bin[d].packets += work->packets;
     pack->packets += work->packets;
     pack->bytes += bytes * work->packets;
+    pack->bytes_sq += segment_square(bytes) * work->packets;
     pack->reads += work->packets;
     pack->read_ns += (uint64_t)(work->seconds * NS);
+    pack->read_sq += segment_square((uint64_t)(work->seconds * NS));
 }
 
 static void sample_publish(struct world_guest *guest, enum direction d,
@@ -97,7 +87,7 @@ static void sample_publish(struct world_guest *guest, enum direction d,
     pack->published_packets += work->packets;
     pack->notified += work->notified;
     pack->spared += !work->notified;
-    line_count(&pack->publish, work->packets, work->seconds);
+    segment_line_add(&pack->publish, work->packets, (uint64_t)(work->seconds * NS));
 }
 
 static void sample_unload(struct world_guest *guest, enum direction d,
@@ -108,7 +98,8 @@ static void sample_unload(struct world_guest *guest, enum direction d,
     unload->containers++;
     unload->packets += work->packets;
     unload->bytes += bytes * work->packets;
-    line_count(&unload->unload, work->packets, work->seconds);
+    unload->bytes_sq += segment_square(bytes) * work->packets;
+    segment_line_add(&unload->unload, work->packets, (uint64_t)(work->seconds * NS));
 }
 
 static void sample_work(struct world *world, const struct plant_sim_work *work, enum direction d)
@@ -199,6 +190,7 @@ static void sleep_count(struct segment_sleep *sleep, double wakeup, double secon
 
     sleep->wake_n = probes;
     sleep->wake_ns = (uint64_t)(wakeup * NS) * probes;
+    sleep->wake_sq = segment_square((uint64_t)(wakeup * NS)) * probes;
 }
 
 static void guest_sample(struct world *world, size_t i, double seconds,

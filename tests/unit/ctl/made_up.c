@@ -61,7 +61,7 @@ static void count_line(struct segment_line *line, double containers, double pack
     line->sum_bb += (uint64_t)(containers * packets * packets);
     line->sum_t += (uint64_t)(containers * ns);
     line->sum_bt += (uint64_t)(containers * packets * ns);
-    line->sum_tt_us += (uint64_t)(containers * ns * ns / 1e6);
+    line->t_sq += (uint64_t)ceil(containers * ns * ns / SEGMENT_SQUARE);
 }
 
 /* A second of packets in containers of `size`. */
@@ -75,7 +75,10 @@ static void count_lane(struct segment_lane *lane, double rate, const struct lane
     lane->pack.packets = lane->pack.published_packets = (uint64_t)(containers * packets);
     lane->pack.bytes = 64 * lane->pack.packets;
     lane->pack.containers = lane->pack.closed[CLOSING_COUNT] = (uint64_t)containers;
-    lane->pack.read_ns = 1400 * lane->pack.packets;
+    lane->pack.bytes_sq = lane->pack.packets * segment_square(64);
+    lane->pack.reads = lane->pack.packets;
+    lane->pack.read_ns = 1400 * lane->pack.reads;
+    lane->pack.read_sq = lane->pack.reads * segment_square(1400);
     lane->pack.bins = 100;
     lane->pack.bin_packets = lane->pack.packets;
     double mean = (double)lane->pack.packets / 100;
@@ -83,6 +86,7 @@ static void count_lane(struct segment_lane *lane, double rate, const struct lane
     count_line(&lane->pack.publish, containers, packets, 3000, 5);
     lane->unload.packets = lane->pack.packets;
     lane->unload.bytes = lane->pack.bytes;
+    lane->unload.bytes_sq = lane->pack.bytes_sq;
     lane->unload.containers = lane->pack.containers;
     count_line(&lane->unload.unload, containers, packets, 1000, 2000);
     for (int i = 0; i < 5; i++)
@@ -100,14 +104,21 @@ static void sample_make(struct made_up *made_up, int tick)
         struct segment_interface *delta = &made_up->interfaces[i].delta;
         struct lane_size none = {0};
         *delta = (struct segment_interface){
-            .in_use = 1, .domid = i + 1, .generation = 1, .guest = {.wake_n = 2, .wake_ns = 1e5}};
+            .in_use = 1,
+            .domid = i + 1,
+            .generation = 1,
+            .guest = {.wake_n = 2, .wake_ns = 1e5, .wake_sq = 2 * segment_square(50000)}};
         double rate = rates[i] * (tick % 2 ? 1.01 : 0.99);
         count_lane(&delta->rx, rate, said ? &said->lanes[DIRECTION_RX].wanted : &none);
         count_lane(&delta->tx, rate, said ? &said->lanes[DIRECTION_TX].wanted : &none);
         made_up->interfaces[i].seconds = tick ? 1 : 0;
     }
-    made_up->worker = (struct sample_worker){
-        .seconds = 1, .delta = {.sleep = {.busy_ns = 2e8, .wake_n = 2, .wake_ns = 1e5}}};
+    made_up->worker =
+        (struct sample_worker){.seconds = 1,
+                               .delta = {.sleep = {.busy_ns = 2e8,
+                                                   .wake_n = 2,
+                                                   .wake_ns = 1e5,
+                                                   .wake_sq = 2 * segment_square(50000)}}};
 }
 
 static void tick_make(struct made_up *made_up, int tick)

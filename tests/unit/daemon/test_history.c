@@ -32,8 +32,8 @@ struct bench {
 static void lane_fill(struct lane_report *lane, double rate)
 {
     lane->rate = (struct estimate){rate, 10};
-    lane->packet_bytes = 64;
-    lane->dispersion = 1;
+    lane->packet_bytes = (struct estimate){64, 0.5};
+    lane->dispersion = (struct estimate){1, 0.1};
     lane->wanted = lane->in_force = (struct lane_size){.packets = 40, .timeout = 300e-6};
     lane->packets = (uint64_t)rate;
     lane->containers = lane->packets / 40;
@@ -188,7 +188,14 @@ static void basis_fill(struct guest_basis *basis)
         .size = {{41, 310e-6}, {42, 320e-6}},
         .model = 500e-6,
         .margin = 18e-6,
-        .errors = {1e-7, 2e-9, 3e-7, INFINITY},
+        .errors = {.read = 1.1e-8,
+                   .wakeup = 1.2e-6,
+                   .publish = 1e-7,
+                   .publish_packet = 2e-9,
+                   .unload = 3e-7,
+                   .unload_packet = INFINITY,
+                   .publish_whole = 4e-8,
+                   .unload_whole = 5e-8},
         .objective = OBJECTIVE_DELAY,
         .utilisation_max = 0.8,
     };
@@ -205,10 +212,16 @@ static void what_the_model_was_given_is_found_again(void **state)
     bench->guests[0].worker = 3;
     bench->worker.costs.scv = 0.75;
     bench->worker.errors.unload = 250e-9;
+    bench->worker.errors.unload_whole = 20e-9;
+    bench->worker.errors.wakeup = 3e-6;
     tick_write(bench, NOW);
     assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
     assert_float_equal(ask(bench, "SELECT scv FROM worker"), 0.75, 1e-9);
     assert_float_equal(ask(bench, "SELECT unload_error_ns FROM worker"), 250, 1e-6);
+    assert_float_equal(ask(bench, "SELECT unload_whole_error_ns FROM worker"), 20, 1e-6);
+    assert_float_equal(ask(bench, "SELECT wakeup_error_ns FROM worker"), 3000, 1e-6);
+    assert_float_equal(ask(bench, "SELECT max(packet_bytes_error) FROM sample"), 0.5, 1e-9);
+    assert_float_equal(ask(bench, "SELECT max(dispersion_error) FROM sample"), 0.1, 1e-9);
     assert_float_equal(
         ask(bench, "SELECT worker = 3 AND rx_rate = 5000 AND tx_rate = 3000 AND rx_bytes = 66"
                    " AND tx_bytes = 67 AND rx_dispersion = 1.5 AND tx_dispersion = 2.5"
@@ -225,40 +238,56 @@ static void what_the_model_was_given_is_found_again(void **state)
                    " abs(rx_timeout_us - 310), abs(tx_timeout_us - 320), abs(model_us - 500),"
                    " abs(margin_us - 18), abs(expected_us - 215), abs(least_us - 80), "
                    "abs(publish_error_ns - 100),"
-                   " abs(publish_packet_error_ns - 2), abs(unload_error_ns - 300)) FROM input"),
+                   " abs(publish_packet_error_ns - 2), abs(unload_error_ns - 300), "
+                   "abs(read_error_ns - 11),"
+                   " abs(wakeup_error_ns - 1200), abs(publish_whole_error_ns - 40),"
+                   " abs(unload_whole_error_ns - 50)) FROM input"),
         0, 1e-6);
     assert_true(isnan(ask(bench, "SELECT unload_packet_error_ns FROM input")));
 }
 
+/* What versions 4, 3 and 2 have added. */
+static const char undo_4[] =
+    "ALTER TABLE worker DROP COLUMN read_error_ns; ALTER TABLE worker DROP COLUMN wakeup_error_ns;"
+    "ALTER TABLE worker DROP COLUMN publish_whole_error_ns;"
+    "ALTER TABLE worker DROP COLUMN unload_whole_error_ns;"
+    "ALTER TABLE input DROP COLUMN read_error_ns; ALTER TABLE input DROP COLUMN wakeup_error_ns;"
+    "ALTER TABLE input DROP COLUMN publish_whole_error_ns;"
+    "ALTER TABLE input DROP COLUMN unload_whole_error_ns;"
+    "ALTER TABLE sample DROP COLUMN dispersion_error;"
+    "ALTER TABLE sample DROP COLUMN packet_bytes_error; PRAGMA user_version = 3";
+static const char undo_3[] = "DROP TABLE domain; ALTER TABLE minute DROP COLUMN domain_cpu;"
+                             "PRAGMA user_version = 2";
+static const char undo_2[] = "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv;"
+                             "ALTER TABLE worker DROP COLUMN publish_error_ns;"
+                             "ALTER TABLE worker DROP COLUMN publish_packet_error_ns;"
+                             "ALTER TABLE worker DROP COLUMN unload_error_ns;"
+                             "ALTER TABLE worker DROP COLUMN unload_packet_error_ns;"
+                             "PRAGMA user_version = 1";
+
 /* What older versions wrote stays, and goes on as the present one. */
 static void older_databases_are_brought_up_to_date(void **state)
 {
+    static const char *const undo[] = {undo_4, undo_3, undo_2};
     struct bench *bench = *state;
 
     open_database(bench);
-    tick_write(bench, NOW);
-    database_close(bench->database);
-    bench->database = NULL;
-    sql(bench, "DROP TABLE domain; ALTER TABLE minute DROP COLUMN domain_cpu;"
-               "PRAGMA user_version = 2");
-    open_database(bench);
-    tick_write(bench, NOW + 0.5);
-    assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
-    assert_float_equal(ask(bench, "SELECT count(*) FROM domain"), 1, 0);
-    database_close(bench->database);
-    bench->database = NULL;
-    sql(bench, "DROP TABLE domain; ALTER TABLE minute DROP COLUMN domain_cpu;"
-               "DROP TABLE input; ALTER TABLE worker DROP COLUMN scv;"
-               "ALTER TABLE worker DROP COLUMN publish_error_ns;"
-               "ALTER TABLE worker DROP COLUMN publish_packet_error_ns;"
-               "ALTER TABLE worker DROP COLUMN unload_error_ns;"
-               "ALTER TABLE worker DROP COLUMN unload_packet_error_ns; PRAGMA user_version = 1");
-    open_database(bench);
     basis_fill(&bench->guests[1].basis);
-    tick_write(bench, NOW + 1);
-    assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
-    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 12, 0);
-    assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0);
+    tick_write(bench, NOW);
+    for (size_t older = 1; older <= 3; older++) {
+        database_close(bench->database);
+        bench->database = NULL;
+        for (size_t i = 0; i < older; i++)
+            sql(bench, undo[i]);
+        assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION - (double)older, 0);
+        open_database(bench);
+        tick_write(bench, NOW + (double)older);
+        assert_float_equal(ask(bench, "PRAGMA user_version"), SCHEMA_VERSION, 0);
+        assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 4 * (1 + (double)older), 0);
+        assert_true(isnan(ask(bench, "SELECT read_error_ns FROM worker ORDER BY time LIMIT 1")));
+        assert_float_equal(ask(bench, "SELECT count(*) FROM input WHERE read_error_ns > 0"), 1, 0);
+    }
+    assert_float_equal(ask(bench, "SELECT count(*) FROM input"), 1, 0); /* version 1 had none */
     assert_float_equal(ask(bench, "SELECT count(*) FROM domain"), 1, 0);
     assert_true(isnan(ask(bench, "SELECT scv FROM worker ORDER BY time LIMIT 1")));
 }
@@ -437,7 +466,7 @@ static void other_files_are_refused_and_left_alone(void **state)
 static void other_databases_and_newer_ones_are_refused(void **state)
 {
     struct bench *bench = *state;
-    char why[256];
+    char why[256], newer[64];
 
     sql(bench, "CREATE TABLE accounts(name); PRAGMA user_version = 1");
     assert_int_equal(open_code(bench, why), SQLITE_MISMATCH);
@@ -448,7 +477,8 @@ static void other_databases_and_newer_ones_are_refused(void **state)
     open_database(bench);
     database_close(bench->database);
     bench->database = NULL;
-    sql(bench, "PRAGMA user_version = 4");
+    snprintf(newer, sizeof(newer), "PRAGMA user_version = %d", SCHEMA_VERSION + 1);
+    sql(bench, newer);
     assert_int_equal(open_code(bench, why), SQLITE_MISMATCH);
 }
 

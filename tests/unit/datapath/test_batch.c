@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/segment.h"
 #include "datapath/batch.h"
 
 #define FRAMES 150u /* over two batches */
@@ -70,9 +71,7 @@ static void frames_leave_in_order(void **state)
         frames[i] = i;
         batch_write(batch, (struct iovec[]){{&frames[i], 1}, {(uint8_t *)&frames[i] + 1, 3}});
     }
-    uint64_t bytes_refused = 0;
-    assert_int_equal(batch_flush(batch, &bytes_refused), 0);
-    assert_int_equal(bytes_refused, 0);
+    assert_int_equal(batch_flush(batch).frames, 0);
     for (uint32_t i = 0; i < FRAMES; i++) {
         assert_int_equal(recv(pair[1], &frame, sizeof(frame), 0), sizeof(frame));
         assert_int_equal(frame, i);
@@ -122,7 +121,7 @@ static void a_full_descriptor_refuses(void **state)
     static uint8_t bytes[4096];
     const struct iovec frame[2] = {{bytes, 14}, {bytes + 14, sizeof(bytes) - 14}};
     unsigned sent = 0, refused = 0, taken = 0;
-    uint64_t refused_bytes = 0;
+    uint64_t refused_bytes = 0, refused_sq = 0;
     int pair[2];
 
     (void)state;
@@ -132,7 +131,10 @@ static void a_full_descriptor_refuses(void **state)
     for (int i = 0; i < 20; i++) {
         for (unsigned n = 0; n < FRAMES; n++, sent++)
             batch_write(batch, frame);
-        refused += batch_flush(batch, &refused_bytes);
+        struct batch_refused now = batch_flush(batch);
+        refused += (unsigned)now.frames;
+        refused_bytes += now.bytes;
+        refused_sq += now.bytes_sq;
     }
     alarm(0);
     assert_true(refused > 0);
@@ -140,6 +142,7 @@ static void a_full_descriptor_refuses(void **state)
         taken++;
     assert_int_equal(taken + refused, sent);
     assert_int_equal(refused_bytes, refused * sizeof(bytes));
+    assert_int_equal(refused_sq, refused * segment_square(sizeof(bytes)));
     batch_free(batch);
     close(pair[0]);
     close(pair[1]);

@@ -140,6 +140,7 @@ static void closes_by_count(void **state)
     assert_int_equal(f->packer.stats.closed[CLOSING_COUNT], 2);
     assert_int_equal(f->packer.stats.packets, 10);
     assert_int_equal(f->packer.stats.bytes, 1000);
+    assert_int_equal(f->packer.stats.bytes_sq, 10 * segment_square(100));
     expect_balance(f);
 }
 
@@ -488,6 +489,10 @@ static void times_add_up(void **state)
                 f->packer.stats.fill_ns < 10ull * (header.fill_ns + 1));
     assert_true(f->packer.stats.publish_wait_ns <= passed);
     assert_true(f->packer.stats.read_ns <= passed);
+    /* Squares of ten times that have this sum: from all alike to all in one. */
+    double sum = (double)f->packer.stats.read_ns, squares = (double)f->packer.stats.read_sq;
+    assert_true((squares + 10) * SEGMENT_SQUARE >= sum * sum / 10);
+    assert_true(squares * SEGMENT_SQUARE <= sum * sum);
 }
 
 static void notifies_only_who_sleeps(void **state)

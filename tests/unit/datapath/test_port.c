@@ -88,7 +88,6 @@ static void frames_leave_in_order(void **state)
     static uint8_t frames[FRAMES][128];
     const struct pair_end *end = &((struct pair *)*state)->backend;
     uint8_t frame[256];
-    uint64_t refused_bytes = 0;
 
     for (uint32_t n = 0; n <= FRAMES; n = n * 2 + 1) {
         for (uint32_t i = 0; i < n; i++) {
@@ -97,7 +96,7 @@ static void frames_leave_in_order(void **state)
             frame_make(frames[i], 128, i);
             port_write(end->port, parts);
         }
-        assert_int_equal(port_flush(end->port, &refused_bytes), 0);
+        assert_int_equal(port_flush(end->port).frames, 0);
         for (uint32_t i = 0; i < n; i++) {
             assert_int_equal(wire_take(end, frame), 128);
             assert_memory_equal(frame, frames[i], 128);
@@ -127,15 +126,17 @@ static void a_dead_wire_is_quiet(void **state)
     struct pair_end *end = &((struct pair *)*state)->backend;
     uint8_t frame[64] = {0};
     struct iovec parts[2] = {{frame, 14}, {frame + 14, 50}};
-    uint64_t refused_bytes = 0;
 
     close(end->wire);
     end->wire = -1;
     assert_true(frame_read(end->port, frame, sizeof(frame)) <= 0);
     for (int i = 0; i < 3; i++)
         port_write(end->port, parts);
-    assert_int_equal(port_flush(end->port, &refused_bytes), 3);
-    assert_int_equal(refused_bytes, 3 * sizeof(frame));
+    struct batch_refused refused = port_flush(end->port);
+    assert_int_equal(refused.frames, 3);
+    assert_int_equal(refused.bytes, 3 * sizeof(frame));
+    assert_int_equal(refused.bytes_sq, 3 * segment_square(sizeof(frame)));
+    assert_int_equal(port_flush(end->port).frames, 0);
 }
 
 static void bad_options_are_refused(void **state)

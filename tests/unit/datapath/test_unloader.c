@@ -133,6 +133,9 @@ static void unloads_in_order(void **state)
     assert_int_equal(stats->containers, 3);
     assert_int_equal(stats->packets, 14);
     assert_int_equal(stats->bytes, 10 * 100 + CONTAINER_FRAME_MAX + 3 * 18);
+    assert_int_equal(stats->bytes_sq, 10 * segment_square(100) +
+                                          segment_square(CONTAINER_FRAME_MAX) +
+                                          3 * segment_square(18));
     assert_int_equal(stats->refused + stats->malformed + stats->lost, 0);
     assert_int_equal(stats->unload.n, 3);
     assert_int_equal(stats->unload.sum_b, 14);
@@ -228,6 +231,7 @@ static void what_the_port_refuses_is_counted(void **state)
     }
     assert_int_equal(stats->packets + stats->refused, f->made);
     assert_int_equal(stats->bytes, 9000 * stats->packets);
+    assert_int_equal(stats->bytes_sq, segment_square(9000) * stats->packets);
     uint32_t out = 0;
     while (wire_take(&f->pair->backend, f->frame))
         out++;
