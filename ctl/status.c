@@ -19,6 +19,8 @@
 #include "ctl/text.h"
 
 #define MICRO 1e-6
+#define NANO 1e-9
+
 static const struct writer_column daemon_columns[] = {
     {"version", "XENAGGD"},
     {"pid", "PROCESS"},
@@ -40,6 +42,26 @@ static const struct writer_column worker_columns[] = {
     {"predicted_utilisation", "PREDICTED"},
     {"container_rate", "CONTAINERS"},
     {"stable", "STABLE"},
+};
+
+static const struct writer_column cost_columns[] = {
+    {"worker", "WORKER"},
+    {"read_s", "READ"},
+    {"read_error_s", "+-"},
+    {"publish_s", "PUBLISH"},
+    {"publish_error_s", "+-"},
+    {"publish_packet_s", "A PACKET"},
+    {"publish_packet_error_s", "+-"},
+    {"publish_whole_error_s", NULL},
+    {"publish_alike", NULL},
+    {"unload_s", "UNLOAD"},
+    {"unload_error_s", "+-"},
+    {"unload_packet_s", "A PACKET"},
+    {"unload_packet_error_s", "+-"},
+    {"unload_whole_error_s", NULL},
+    {"unload_alike", NULL},
+    {"wakeup_s", "WAKE-UP"},
+    {"wakeup_error_s", "+-"},
 };
 
 static const struct writer_column interface_columns[] = {
@@ -146,6 +168,14 @@ static void daemon_notes(struct writer *writer, const json_t *answer)
         writer_note(writer, "%.0f ticks are missing in the history", dropped);
 }
 
+static void flag_write(struct writer *writer, const json_t *value)
+{
+    if (json_is_boolean(value))
+        writer_flag(writer, json_is_true(value), "yes", "no");
+    else
+        writer_none(writer);
+}
+
 static void workers_write(struct writer *writer, const json_t *workers)
 {
     const json_t *worker;
@@ -162,12 +192,67 @@ static void workers_write(struct writer *writer, const json_t *workers)
         writer_share(writer, client_number(worker, "utilisation"));
         writer_share(writer, client_number(worker, "predicted_utilisation"));
         writer_rate(writer, client_number(worker, "container_rate"));
-        if (json_is_boolean(stable)) {
-            writer_flag(writer, json_is_true(stable), "yes", "no");
-            writer_mood(writer, json_is_true(stable) ? WRITER_PLAIN : WRITER_BAD);
-        } else {
-            writer_none(writer);
-        }
+        flag_write(writer, stable);
+        writer_mood(writer, json_is_false(stable) ? WRITER_BAD : WRITER_PLAIN);
+    }
+}
+
+/* What the daemon says of one cost in ns. */
+static void cost_write(struct writer *writer, const json_t *costs, const char *name)
+{
+    char key[40];
+
+    snprintf(key, sizeof(key), "%s_ns", name);
+    writer_duration(writer, NANO * client_number(costs, key));
+}
+
+static void costs_write(struct writer *writer, const json_t *workers)
+{
+    const json_t *worker;
+    size_t i;
+
+    writer_table(writer, "costs", NULL, NULL, cost_columns, COUNT(cost_columns));
+    json_array_foreach(workers, i, worker)
+    {
+        const json_t *costs = json_object_get(worker, "costs");
+        writer_row(writer);
+        count_write(writer, worker, "worker");
+        cost_write(writer, costs, "read");
+        cost_write(writer, costs, "read_error");
+        cost_write(writer, costs, "publish");
+        cost_write(writer, costs, "publish_error");
+        cost_write(writer, costs, "publish_packet");
+        cost_write(writer, costs, "publish_packet_error");
+        cost_write(writer, costs, "publish_whole_error");
+        flag_write(writer, json_object_get(costs, "publish_alike"));
+        cost_write(writer, costs, "unload");
+        cost_write(writer, costs, "unload_error");
+        cost_write(writer, costs, "unload_packet");
+        cost_write(writer, costs, "unload_packet_error");
+        cost_write(writer, costs, "unload_whole_error");
+        flag_write(writer, json_object_get(costs, "unload_alike"));
+        cost_write(writer, costs, "wakeup");
+        cost_write(writer, costs, "wakeup_error");
+    }
+}
+
+/* Where sizes never vary, the fit does not say which part of a cost is fixed. */
+static void alike_note(struct writer *writer, const json_t *workers)
+{
+    static const struct {
+        const char *key, *what;
+    } lines[] = {{"publish_alike", "publishing one"}, {"unload_alike", "unloading one"}};
+    const json_t *worker;
+    size_t i;
+
+    json_array_foreach(workers, i, worker)
+    {
+        for (size_t l = 0; l < COUNT(lines); l++)
+            if (json_is_true(json_object_get(json_object_get(worker, "costs"), lines[l].key)))
+                writer_note(writer,
+                            "worker %.0f: containers were all of about one size; which part of %s "
+                            "is fixed, and which grows with its packets, is a guess",
+                            client_number(worker, "worker"), lines[l].what);
     }
 }
 
@@ -333,8 +418,10 @@ static int status_once(const struct status_request *request, struct writer *writ
     }
     daemon_write(writer, answer);
     workers_write(writer, json_object_get(answer, "workers"));
+    costs_write(writer, json_object_get(answer, "workers"));
     interfaces_write(writer, interfaces);
     daemon_notes(writer, answer);
+    alike_note(writer, json_object_get(answer, "workers"));
     if (!request->json)
         reasons_note(writer, interfaces);
     json_decref(answer);

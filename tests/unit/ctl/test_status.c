@@ -33,7 +33,12 @@ static const char answer[] =
     "\"history\":{\"path\":\"/x/history.db\",\"ok\":false,\"error\":\"disk full\",\"dropped\":7},"
     "\"ticks\":{\"count\":5,\"mean_us\":310,\"max_us\":900}},"
     "\"workers\":[{\"worker\":0,\"interfaces\":2,\"utilisation\":0.34,"
-    "\"predicted_utilisation\":0.33,\"container_rate\":1900,\"stable\":true}],"
+    "\"predicted_utilisation\":0.33,\"container_rate\":1900,\"stable\":true,\"costs\":{"
+    "\"read_ns\":2100,\"publish_ns\":4200,\"publish_packet_ns\":43,\"unload_ns\":2200,"
+    "\"unload_packet_ns\":1300,\"wakeup_ns\":43000,\"read_error_ns\":21,"
+    "\"publish_error_ns\":null,\"publish_packet_error_ns\":null,\"publish_whole_error_ns\":71,"
+    "\"unload_error_ns\":98,\"unload_packet_error_ns\":14,\"unload_whole_error_ns\":19,"
+    "\"wakeup_error_ns\":3700,\"publish_alike\":true,\"unload_alike\":false}}],"
     "\"interfaces\":["
     "{\"name\":\"we\\u001b[2Jb\",\"domid\":3,\"handle\":0,\"worker\":0,\"state\":\"unattainable\","
     "\"sizing\":\"unattainable\",\"reason\":\"too fast\","
@@ -115,6 +120,11 @@ static void test_people(void **state)
     assert_non_null(strstr(said.out, "trouble with the history: disk full\n"));
     assert_non_null(strstr(said.out, "7 ticks are missing in the history\n"));
     assert_non_null(strstr(said.out, "we\\x1b[2Jb: too fast\n"));
+    assert_non_null(strstr(said.out, "     0  2.10us  21.0ns   4.20us   -    43.0ns   -  2.20us"
+                                     "  98.0ns    1.30us  14.0ns   43.0us  3.70us\n"));
+    assert_non_null(strstr(said.out, "worker 0: containers were all of about one size; which part "
+                                     "of publishing one is fixed"));
+    assert_null(strstr(said.out, "of unloading one"));
     assert_null(strstr(said.out, "measurements"));
 }
 
@@ -132,6 +142,13 @@ static void test_json(void **state)
     assert_float_equal(json_number_value(json_object_get(first, "least_s")), 210e-6, 1e-12);
     assert_true(json_is_null(json_object_get(second, "promise_s")));
     assert_true(json_is_null(json_object_get(second, "kept")));
+    const json_t *costs = json_array_get(json_object_get(json, "costs"), 0);
+    assert_float_equal(json_number_value(json_object_get(costs, "wakeup_error_s")), 3.7e-6, 1e-12);
+    assert_float_equal(json_number_value(json_object_get(costs, "publish_whole_error_s")), 71e-9,
+                       1e-15);
+    assert_true(json_is_null(json_object_get(costs, "publish_error_s")));
+    assert_true(json_is_true(json_object_get(costs, "publish_alike")));
+    assert_true(json_is_false(json_object_get(costs, "unload_alike")));
     const json_t *directions = json_object_get(json, "directions");
     assert_int_equal(json_array_size(directions), 4);
     const json_t *tx = json_array_get(directions, 1);
