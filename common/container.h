@@ -18,7 +18,8 @@
 #define CONTAINER_FRAME_MIN CONTAINER_ETHERNET
 #define CONTAINER_FRAME_MAX 9018u /* 9000 bytes, an Ethernet header and a VLAN tag */
 #define CONTAINER_COUNT_MAX 65535u
-#define CONTAINER_SUPER_MAX 65550u /* a super-frame: 64 KB and its Ethernet header */
+#define CONTAINER_SUPER_MAX                                                                        \
+    65553u /* a super-frame: 65535 bytes, an Ethernet header and a VLAN tag */
 
 /* All little-endian. */
 struct container_header {

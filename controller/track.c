@@ -13,7 +13,7 @@
 #define STALE_TICKS 3.0
 /* Slower than this is silence (packets/s); to be taken for traffic again it takes twice that. */
 #define SILENT_RATE 0.5
-#define PACKET_BYTES_MAX 65550.0
+#define PACKET_BYTES_MAX ((double)CONTAINER_SUPER_MAX)
 /*
  * Rates this near to each other are taken for equal where packets are
  * forwarded: two counts of the same packets are never quite the same, and to

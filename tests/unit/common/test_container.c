@@ -382,7 +382,7 @@ static void refuses_a_super_frame_that_does_not_fit(void **state)
     container_begin(&builder, *state);
     assert_int_equal(container_take_super(&builder, &offload, frame), 0);
     struct container_builder before = builder;
-    /* The second of the largest is 64 bytes too long for the largest container. */
+    /* The largest container has no room for two of the largest. */
     assert_int_equal(container_take_super(&builder, &offload, frame), -E2BIG);
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         offload.length = wrong[i];
