@@ -67,9 +67,7 @@ guest_make() {
     program "$root" usr/bin /usr/bin/xenstore-{read,write,ls,watch,rm,chmod}
     modules "$root" xen-evtchn xen-gntalloc tun xen-netfront
     image "$root" "$work/guest.cpio"
-    units_begin "$root-units" xenagg-netfront@
-    image_extend "$root.cpio" "$root-units" "$root-units.cpio"
-    gzip -1 -f "$work"/guest{,-units}.cpio
+    gzip -1 -k -f "$work/guest.cpio"
 }
 
 dom0_make() {
@@ -88,12 +86,20 @@ dom0_make() {
     install -D -m 644 "$here/dom0/xenaggd.conf" "$root/etc/xenagg/xenaggd.conf"
     install -D -m 644 -t "$root/guest" "$work/vmlinux.gz" "$work/guest.cpio.gz"
     image "$root" "$work/dom0.cpio"
-    units_begin "$root-units" xenaggd xenagg-netback
-    install -D -m 644 -t "$root-units/guest" "$work/guest-units.cpio.gz"
-    image_extend "$root.cpio" "$root-units" "$root-units.cpio"
 }
 
-# units_begin ROOT UNIT...: what the scenario units has besides: systemd, and our units as installed.
+# Both once more for the scenario units, with systemd.
+units_make() {
+    local guest=$work/guest dom0=$work/dom0
+    units_begin "$guest-units" xenagg-netfront@
+    image_extend "$guest.cpio" "$guest-units" "$guest-units.cpio"
+    gzip -1 -f "$guest-units.cpio"
+    units_begin "$dom0-units" xenaggd xenagg-netback
+    install -D -m 644 -t "$dom0-units/guest" "$guest-units.cpio.gz"
+    image_extend "$dom0.cpio" "$dom0-units" "$dom0-units.cpio"
+}
+
+# units_begin ROOT UNIT...: what they have besides: systemd, and our units as installed.
 units_begin() {
     local unit program root=$1
     shift
@@ -121,6 +127,7 @@ image_of() {
     if [ -e "$own" ]; then echo "$own"; else echo "$work/dom0.cpio"; fi
 }
 
+# images_make SCENARIO...: what these need.
 images_make() {
     local kernel hypervisor # and $version
     packages_unpack
@@ -135,4 +142,5 @@ images_make() {
     zcat "$hypervisor" >"$work/xen.elf" || fail "cannot unpack $hypervisor"
     guest_make
     dom0_make
+    [[ " $* " != *" units "* ]] || units_make
 }
