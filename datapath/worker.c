@@ -19,7 +19,7 @@
 #define EVENTS 64
 #define WORKER_NICE -15
 #define WORKER_SLICE_NS 100000ull
-/* Containers this close to their deadline are closed rather than slept for once more. */
+/* Once a timer has fired, containers this close to their deadline are closed. */
 #define GRACE_MAX_NS 30000ull
 /*
  * What lateness is taken as before the first was seen, and at most: a host so busy that timers are
@@ -50,6 +50,7 @@ struct worker {
     struct segment_sleep sleep;
     uint64_t looked_ns; /* start of the last look at the ports */
     uint64_t late_ns;   /* recent mean lateness of timers */
+    uint64_t grace_ns;  /* how much before its deadline a container is closed in this round */
     uint64_t wake_ns;   /* recent mean of how long an event takes to wake the thread */
     uint64_t awake_since_ns, exported_ns;
     struct packer_view view;
@@ -313,6 +314,12 @@ static uint64_t wake_target(const struct worker *worker)
     return target;
 }
 
+/*
+ * A timer is set early by how late timers are, so it is early as often as late: what is early by
+ * no more than usual is not waited for. Who is awake for another reason can wait for a
+ * deadline exactly: a container whose timeout is not much longer than timers are late
+ * would always be closed early, and be smaller than it was made.
+ */
 static uint64_t grace(const struct worker *worker)
 {
     return worker->late_ns / 2 < GRACE_MAX_NS ? worker->late_ns / 2 : GRACE_MAX_NS;
@@ -352,6 +359,7 @@ static void look(struct worker *worker)
 
     worker->view = (struct packer_view){.latest_ns = now, .empty_ns = worker->looked_ns};
     worker->looked_ns = now;
+    worker->grace_ns = 0;
     events_wait(worker, 0);
 }
 
@@ -369,6 +377,7 @@ static void sleep_until(struct worker *worker, uint64_t target_ns)
     if (worker->view.woken_late_ns > now - before)
         worker->view.woken_late_ns = now - before;
     worker->looked_ns = now;
+    worker->grace_ns = n == 0 ? grace(worker) : 0;
     probe_take(worker, before, now);
     if (n == 0 && target_ns > before && now > target_ns)
         lateness_note(worker, now - target_ns);
@@ -425,7 +434,7 @@ static void *worker_thread(void *context)
     urgency_ask(worker->options.realtime);
     worker->awake_since_ns = worker->looked_ns = clock_ns();
     while (!command_run(worker)) {
-        bool worked = links_round(worker, clock_ns() + grace(worker));
+        bool worked = links_round(worker, clock_ns() + worker->grace_ns);
         worker->sleep.rounds++;
         figures_show(worker, clock_ns());
         if (worked)

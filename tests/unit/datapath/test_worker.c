@@ -162,6 +162,25 @@ static void a_stream_is_carried_whole(void **state)
     await_frames(f, &f->guest, FRAMES - AHEAD, AHEAD);
 }
 
+/* Shorter than the worker, new as it is, takes its timers to be late: it waits awake. */
+static void a_short_timeout_is_not_cut(void **state)
+{
+    enum { FRAMES = 5, TIMEOUT_US = 31 };
+    struct fixture *f = *state;
+    const struct segment_pack *stats = &f->backend.link->packer.stats;
+
+    pair_tune(f->backend.end, 10, TIMEOUT_US, CONTAINER_BYTES_MAX);
+    add(&f->backend);
+    add(&f->guest);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        send_frames(f, &f->backend, i, 1, 200);
+        await_frames(f, &f->guest, i, 1);
+    }
+    worker_remove(f->backend_worker, f->backend.link);
+    assert_int_equal(stats->closed[CLOSING_TIMEOUT], FRAMES);
+    assert_true(stats->fill_ns >= FRAMES * TIMEOUT_US * 1000ull);
+}
+
 /* Here in the debt of a month, which rounds would not have paid at the end of the test. */
 static void a_debt_to_nobody_is_forgiven(void **state)
 {
@@ -338,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORKER_TEST(frames_cross_both_ways),
         WORKER_TEST(a_stream_is_carried_whole),
+        WORKER_TEST(a_short_timeout_is_not_cut),
         WORKER_TEST(a_debt_to_nobody_is_forgiven),
         WORKER_TEST(sizes_may_change_under_way),
         WORKER_TEST(a_link_let_go_and_taken_up_loses_nothing),
