@@ -12,6 +12,8 @@
 #define ATTAINABLE 1.05
 /* A worker busier than this makes everybody wait. */
 #define BUSY 0.8
+/* Containers that could be so many times as large will be soon. */
+#define GROWING 1.25
 /* Share of the promise from which on the margin is worth a word. */
 #define MARGIN_WIDE 0.06
 
@@ -43,7 +45,7 @@ static void say_duration(struct sentence *sentence, double seconds)
     say(sentence, "%s", duration_format(seconds, text));
 }
 
-/* "the mean forwarding delay", "the one-way delay of 99 %" */
+/* "400us (forwarding, mean)", "2.00ms (one-way, 99 %)" */
 static void say_promise(struct sentence *sentence, const struct promise *promise)
 {
     const char *scope = promise->scope == SCOPE_FORWARDING ? "forwarding" : "one-way";
@@ -55,21 +57,37 @@ static void say_promise(struct sentence *sentence, const struct promise *promise
         say(sentence, " (%s, mean)", scope);
 }
 
-/* The parts of the delay that weigh most, both directions together. */
-static void say_largest_parts(struct sentence *sentence, const struct track *track,
-                              const struct guest_forecast *forecast)
+/* Of what is promised: both directions together, or the slower one. */
+static struct delay_parts parts_of(const struct promise *promise,
+                                   const struct guest_forecast *forecast)
 {
     const struct delay_parts *rx = &forecast->mean[DIRECTION_RX];
     const struct delay_parts *tx = &forecast->mean[DIRECTION_TX];
+    const double *lanes = forecast->lane_promised;
+
+    if (promise->scope == SCOPE_ONE_WAY)
+        return lanes[DIRECTION_TX] > lanes[DIRECTION_RX] ? *tx : *rx;
+    return (struct delay_parts){.port = rx->port + tx->port,
+                                .fill = rx->fill + tx->fill,
+                                .publish = rx->publish + tx->publish,
+                                .ring = rx->ring + tx->ring,
+                                .unload = rx->unload + tx->unload};
+}
+
+/* The two that weigh most. */
+static void say_largest_parts(struct sentence *sentence, const struct track *track,
+                              const struct delay_parts *delay)
+{
     struct {
         const char *name;
         double seconds;
-    } parts[] = {{"the port's queue", rx->port + tx->port},
-                 {"filling", rx->fill + tx->fill},
-                 {"publishing", rx->publish + tx->publish},
-                 {"waking up and the ring", rx->ring + tx->ring},
-                 {"unloading", rx->unload + tx->unload},
+    } parts[] = {{"the port's queue", delay->port},
+                 {"filling", delay->fill},
+                 {"publishing", delay->publish},
+                 {"waking up and the ring", delay->ring},
+                 {"unloading", delay->unload},
                  {"what the model leaves out", track->corrected[BIAS_PROMISE]}};
+    bool mean = !(track->policy.promise.percentile > 0);
 
     for (int shown = 0; shown < 2; shown++) {
         size_t most = 0;
@@ -78,7 +96,11 @@ static void say_largest_parts(struct sentence *sentence, const struct track *tra
                 most = i;
         if (!(parts[most].seconds > 0))
             return;
-        say(sentence, "%s%s ", shown ? ", " : ", of which ", parts[most].name);
+        say(sentence, "%s%s ",
+            shown  ? ", "
+            : mean ? ", of which "
+                   : "; on average ",
+            parts[most].name);
         say_duration(sentence, parts[most].seconds);
         parts[most].seconds = 0;
     }
@@ -86,16 +108,19 @@ static void say_largest_parts(struct sentence *sentence, const struct track *tra
 
 /* Why it is so much, and what would help. */
 static void say_help(struct sentence *sentence, const struct track *track,
-                     const struct guest_forecast *forecast, const struct worker_forecast *worker)
+                     const struct delay_parts *delay, const struct worker_forecast *worker)
 {
-    const struct delay_parts *rx = &forecast->mean[DIRECTION_RX];
-    const struct delay_parts *tx = &forecast->mean[DIRECTION_TX];
-    double excess = track->least - track->policy.promise.delay;
-    bool filling = track->policy.limits.packets_min > 1 && rx->fill + tx->fill > excess;
+    double promised = track->policy.promise.delay, excess = track->least - promised;
+    bool busy = worker->utilisation > BUSY;
+    bool filling = track->policy.limits.packets_min > 1 && delay->fill > excess;
 
+    if (delay->fill > promised)
+        say(sentence, "; filling alone takes too long%s", busy ? ", and the worker is busy" : "");
+    else if (busy)
+        say(sentence, "; the worker is busy");
     say(sentence, "; it takes a promise of ");
     say_duration(sentence, ATTAINABLE * track->least);
-    if (worker->utilisation > BUSY)
+    if (busy)
         say(sentence, ", or a worker less busy than %.2f", worker->utilisation);
     if (filling)
         say(sentence, ", or a smaller min-packets");
@@ -128,8 +153,9 @@ static void say_unattainable(struct sentence *sentence, const struct track *trac
     say(sentence, ", ");
     say_duration(sentence, track->least - promise->delay);
     say(sentence, " too much");
-    say_largest_parts(sentence, track, forecast);
-    say_help(sentence, track, forecast, worker);
+    struct delay_parts parts = parts_of(promise, forecast);
+    say_largest_parts(sentence, track, &parts);
+    say_help(sentence, track, &parts, worker);
 }
 
 static void say_fixed(struct sentence *sentence, const struct track *track)
@@ -146,6 +172,32 @@ static void say_least(struct sentence *sentence, const struct track *track)
         bound > 0 ? bound : CONFIG_UTILISATION_MAX);
     say_duration(sentence, track->expected_promise);
     say(sentence, " expected");
+}
+
+/* Packets that a container comes to, roughly. */
+static double packets_of(const struct track *track, enum direction d, const struct lane_size *size)
+{
+    return fmin(size->packets, 1 + rate_get(&track->rate[d], 1).value * size->timeout);
+}
+
+/* Whether clearly larger sizes were found than those in use: there must be room for a while. */
+static bool is_growing(const struct track *track)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (track->in_use[d] && !track->policy.fixed[d] &&
+            packets_of(track, d, &track->shaped[d]) >
+                GROWING * packets_of(track, d, &track->current[d]))
+            return true;
+    return false;
+}
+
+static void say_growing(struct sentence *sentence, const struct track *track)
+{
+    say(sentence, "keeps ");
+    say_promise(sentence, &track->policy.promise);
+    say(sentence, " with room to spare: ");
+    say_duration(sentence, track->expected_promise);
+    say(sentence, " expected; larger sizes when that has held for a while");
 }
 
 static void say_sizing(struct sentence *sentence, const struct track *track,
@@ -168,6 +220,10 @@ static void say_sizing(struct sentence *sentence, const struct track *track,
     default:
         if (track->policy.objective == OBJECTIVE_DELAY) {
             say_least(sentence, track);
+            return;
+        }
+        if (is_growing(track)) {
+            say_growing(sentence, track);
             return;
         }
         say(sentence, "the largest size that keeps ");

@@ -90,7 +90,7 @@ struct guest_report {
 
     enum tuning_state state;
     enum sizing_reason sizing;
-    char reason[240];
+    char reason[400];
     bool changed; /* sizes, state or promise differ from the tick before */
 
     /*

@@ -9,7 +9,7 @@
 
 /* Cells wider than this are cut, so that one long name does not push a table off the screen. */
 #define CELL_WIDTH 40
-#define CELL_WIDTH_LAST 160
+#define CELL_WIDTH_LAST 400
 
 static const char *const moods[] = {[WRITER_PLAIN] = "",
                                     [WRITER_GOOD] = "\033[32m",

@@ -19,21 +19,28 @@ static uint32_t packets_times(const struct guest_load *guest, enum direction d, 
     return (uint32_t)fmin(most, fmax(least, wanted));
 }
 
-/* How much longer the timeout is than that of the search for this size. */
-static double patience(const struct search *search, enum direction d, const struct lane_size *size)
+/*
+ * As many times as long as now as the search's timeout for that size is. A size whose timeout
+ * closes it has a count that the search would give the longest there is: then as the count.
+ */
+static double timeout_times(const struct search *search, const struct guest_load *guest,
+                            enum direction d, const struct lane_size *size, uint32_t packets)
 {
     double usual = search_timeout(search, d, size->packets);
 
-    return size->packets > 1 && usual > 0 ? size->timeout / usual : 1;
+    if (size->packets > 1 && usual >= guest->limits.timeout_max)
+        return size->timeout * packets / size->packets;
+    double patience = size->packets > 1 && usual > 0 ? size->timeout / usual : 1;
+    return patience * search_timeout(search, d, packets);
 }
 
 static void scale(const struct search *search, const struct guest_load *guest, enum direction d,
                   double factor, struct lane_size *size)
 {
-    double patient = patience(search, d, size);
+    uint32_t packets = packets_times(guest, d, size->packets, factor);
+    double timeout = timeout_times(search, guest, d, size, packets);
 
-    size->packets = packets_times(guest, d, size->packets, factor);
-    double timeout = patient * search_timeout(search, d, size->packets);
+    size->packets = packets;
     size->timeout = fmin(guest->limits.timeout_max, fmax(guest->limits.timeout_min, timeout));
 }
 

@@ -47,7 +47,7 @@ struct demo {
     double least_us;   /* of the tight guest, as calibrated; 0: not yet */
     double tick_time;  /* of the last tick that was recorded */
     json_t *pending;   /* a tick's status, whose packets may still be on their way to us */
-    char reasons[PLAN_GUESTS][240];
+    char reasons[PLAN_GUESTS][400];
     char scopes[PLAN_GUESTS][16];
 };
 

@@ -28,7 +28,7 @@ struct run {
     struct run_point *points; /* n_ticks * n_guests */
     struct world_work *work;  /* n_ticks */
     struct run_window *windows;
-    char (*reasons)[240]; /* n_guests: the last */
+    char (*reasons)[400]; /* n_guests: the last */
 };
 
 static inline const struct run_point *run_point(const struct run *run, size_t tick, size_t guest)

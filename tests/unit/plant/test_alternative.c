@@ -128,6 +128,20 @@ static void patience_stays(void **state)
     assert_near(patient[DIRECTION_RX].timeout, 3 * usual[DIRECTION_RX].timeout, 0.02);
 }
 
+/* Half of a size that its timeout closes is one with half the timeout. */
+static void what_the_timeout_closes_is_scaled_by_it(void **state)
+{
+    struct bench *bench = *state;
+    struct lane_size *rx = &bench->sizes[1][DIRECTION_RX], half[DIRECTION_COUNT];
+
+    bench->guests[1].rate[DIRECTION_RX] = bench->guests[1].rate[DIRECTION_TX] = 3000;
+    *rx = (struct lane_size){.packets = 100, .timeout = 1e-3};
+    scaled(bench, 1, 0.5, half);
+    assert_int_equal(half[DIRECTION_RX].packets, 50);
+    assert_near(half[DIRECTION_RX].timeout, 0.5e-3, 1e-9);
+    assert_true(promised(bench, 1, half) < promised(bench, 1, bench->sizes[1]));
+}
+
 static void nonsense_is_refused(void **state)
 {
     struct bench *bench = *state;
@@ -151,6 +165,7 @@ int main(void)
         TEST(larger_sizes_break_the_promise_and_smaller_ones_do_not),
         TEST(silent_directions_stay_and_limits_hold),
         TEST(patience_stays),
+        TEST(what_the_timeout_closes_is_scaled_by_it),
         TEST(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
