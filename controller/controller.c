@@ -206,6 +206,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
                                   .utilisation = state->utilisation,
                                   .costs = group->costs,
                                   .forecast = group->forecast};
+    ret->forecast.stable |= group->n == 0; /* nobody to be late for */
     costs_errors(&state->costs, &ret->errors);
     return error;
 }

@@ -14,6 +14,8 @@
 #define BUSY 0.8
 /* Containers that could be so many times as large will be soon. */
 #define GROWING 1.25
+/* Weight of what was learnt below which a margin is one for what is not known. */
+#define KNOWN 0.5
 /* Share of the promise from which on the margin is worth a word. */
 #define MARGIN_WIDE 0.06
 
@@ -254,8 +256,12 @@ static void say_margin(struct sentence *sentence, const struct track *track)
 {
     double share = correction_margin(track) / track->policy.promise.delay;
 
-    if (track->state == TUNING_OK && share > MARGIN_WIDE)
-        say(sentence, "; measurements stray from predictions: margin of %.0f %%", 100 * share);
+    if (track->state != TUNING_OK || !(share > MARGIN_WIDE))
+        return;
+    say(sentence, "; %s: margin of %.0f %%",
+        track->bias[BIAS_PROMISE].weight < KNOWN ? "little was measured yet"
+                                                 : "measurements stray from predictions",
+        100 * share);
 }
 
 void reason_decided(const struct track *track, const struct guest_forecast *forecast,

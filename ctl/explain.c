@@ -120,7 +120,7 @@ static int answer(sqlite3 *db, const struct request *request, struct explain *ex
 
 static int explain_run(sqlite3 *db, const struct request *request)
 {
-    struct explain explain = {0};
+    struct explain explain = {.at = request->at};
     int handle = request->handle == ANY_HANDLE ? -1 : (int)request->handle;
     int error = record_read(db, request->vm, handle, request->at, &explain.record, &explain.guest);
 

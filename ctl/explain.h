@@ -26,6 +26,7 @@ struct explain_size {
 struct explain {
     struct record record; /* record_free */
     size_t guest;         /* which of its guests */
+    double at;            /* s since the epoch, that was asked about; INFINITY: the latest */
     struct explain_size alternatives[EXPLAIN_ALTERNATIVES];
     struct explain_size curve[EXPLAIN_CURVE]; /* in the order of sizes, the one chosen among them */
     size_t n_curve;

@@ -15,6 +15,8 @@
 /* What is asked again may differ by the rounding of the database, and no more. */
 #define AGREES 1e-6
 #define DECISIONS 5
+/* Later than any time that is recorded. */
+#define LAST_TIME 1e15
 
 static const char *const direction_names[] = {"rx", "tx"};
 
@@ -50,6 +52,13 @@ static double ask(sqlite3 *db, const struct explain *explain, const char *sql,
         value = database_number(statement, 0);
     sqlite3_finalize(statement);
     return value;
+}
+
+/* It neither gets nor sends packets: sizes bound what may come. */
+static bool is_silent(const struct explain *explain)
+{
+    return !(load_of(explain)->rate[DIRECTION_RX] > 0) &&
+           !(load_of(explain)->rate[DIRECTION_TX] > 0);
 }
 
 /* ---- what it is about ---- */
@@ -239,7 +248,7 @@ static void write_parts(struct writer *writer, const struct explain *explain)
                  COUNT(columns));
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         const struct delay_parts *parts = &forecast->mean[d];
-        if (!(load_of(explain)->rate[d] > 0))
+        if (!(load_of(explain)->rate[d] > 0) && !is_silent(explain))
             continue;
         writer_row(writer);
         writer_text(writer, direction_names[d]);
@@ -294,9 +303,9 @@ static const struct writer_column size_columns[] = {
 
 static void write_alternatives(struct writer *writer, const struct explain *explain)
 {
-    writer_table(writer, "alternatives", "What other sizes would make of it", NULL, size_columns,
-                 COUNT(size_columns));
-    for (int i = 0; i < EXPLAIN_ALTERNATIVES; i++)
+    writer_table(writer, "alternatives", "What other sizes would make of it",
+                 "Nothing: the VM is silent.", size_columns, COUNT(size_columns));
+    for (int i = 0; i < EXPLAIN_ALTERNATIVES && !is_silent(explain); i++)
         write_alternative(writer, explain, &explain->alternatives[i]);
 }
 
@@ -341,7 +350,7 @@ static void write_decisions(struct writer *writer, sqlite3 *db, const struct exp
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
         return;
     sqlite3_bind_int64(statement, 1, guest_of(explain)->interface);
-    sqlite3_bind_double(statement, 2, explain->record.time);
+    sqlite3_bind_double(statement, 2, fmin(explain->at, LAST_TIME));
     sqlite3_bind_int(statement, 3, DECISIONS);
     while (sqlite3_step(statement) == SQLITE_ROW)
         write_decision(writer, statement);
@@ -349,6 +358,25 @@ static void write_decisions(struct writer *writer, sqlite3 *db, const struct exp
 }
 
 /* ---- in words ---- */
+
+/* What was decided since: nothing, for want of measurements. */
+static void note_stale(struct writer *writer, sqlite3 *db, const struct explain *explain)
+{
+    static const char sql[] = "SELECT time, state, reason FROM decision WHERE interface = ?1"
+                              " AND time <= ?2 ORDER BY time DESC LIMIT 1";
+    sqlite3_stmt *statement;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
+        return;
+    sqlite3_bind_int64(statement, 1, guest_of(explain)->interface);
+    sqlite3_bind_double(statement, 2, fmin(explain->at, LAST_TIME));
+    if (sqlite3_step(statement) == SQLITE_ROW &&
+        database_number(statement, 0) > explain->record.time &&
+        strcmp((const char *)sqlite3_column_text(statement, 1), "stale") == 0)
+        writer_note(writer, "All this was so at the last tick with measurements. Since then: %s.",
+                    (const char *)sqlite3_column_text(statement, 2));
+    sqlite3_finalize(statement);
+}
 
 static void note_fixed(struct writer *writer, const struct explain *explain)
 {
@@ -465,6 +493,7 @@ void explain_write(struct writer *writer, sqlite3 *db, const struct explain *exp
     write_decisions(writer, db, explain);
     if (for_programs)
         write_curve(writer, explain);
+    note_stale(writer, db, explain);
     note_fixed(writer, explain);
     if (strcmp(guest_of(explain)->objective, "delay") == 0)
         note_haste(writer, explain);

@@ -239,20 +239,23 @@ static void costs_write(struct writer *writer, const json_t *workers)
 /* Where sizes never vary, the fit does not say which part of a cost is fixed. */
 static void alike_note(struct writer *writer, const json_t *workers)
 {
-    static const struct {
-        const char *key, *what;
-    } lines[] = {{"publish_alike", "publishing one"}, {"unload_alike", "unloading one"}};
     const json_t *worker;
     size_t i;
 
     json_array_foreach(workers, i, worker)
     {
-        for (size_t l = 0; l < COUNT(lines); l++)
-            if (json_is_true(json_object_get(json_object_get(worker, "costs"), lines[l].key)))
-                writer_note(writer,
-                            "worker %.0f: containers were all of about one size; which part of %s "
-                            "is fixed, and which grows with its packets, is a guess",
-                            client_number(worker, "worker"), lines[l].what);
+        const json_t *costs = json_object_get(worker, "costs");
+        bool publish = json_is_true(json_object_get(costs, "publish_alike"));
+        bool unload = json_is_true(json_object_get(costs, "unload_alike"));
+        if (publish || unload)
+            writer_note(writer,
+                        "worker %.0f: containers, if there were any, were all of about one size; "
+                        "which part of the time for %s one is fixed, and which is its packets', is "
+                        "a guess",
+                        client_number(worker, "worker"),
+                        !publish  ? "unloading"
+                        : !unload ? "publishing"
+                                  : "publishing or unloading");
     }
 }
 

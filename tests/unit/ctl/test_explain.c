@@ -164,6 +164,77 @@ static void people_read_it(void **state)
     assert_non_null(strstr(said.out, "The rx size was fixed by hand"));
 }
 
+static void change(const char *sql)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(lab.path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The backend went away after the last tick that could be reckoned with. */
+static void what_is_out_of_date_is_called_so(void **state)
+{
+    struct said said;
+    char sql[256];
+
+    (void)state;
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_null(strstr(said.out, "Since then"));
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO decision SELECT %f, interface, 'stale', 'silent', 1, 1, 1, 1, 1, 1, 1, 1, 1,"
+        " 'no measurements for 3.00s' FROM input JOIN interface i ON i.id = interface"
+        " WHERE i.name = 'router' LIMIT 1",
+        MADE_UP_END + 4);
+    change(sql);
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_non_null(strstr(said.out, "Since then: no measurements for 3.00s.\n"));
+    assert_non_null(strstr(said.out, "stale"));
+    snprintf(sql, sizeof(sql), "%f", MADE_UP_END);
+    program_run(lab.folder, &said,
+                PROGRAM_WORDS("explain", "router", "--at", sql, "--database", lab.path));
+    assert_null(strstr(said.out, "Since then")); /* it was not so yet */
+}
+
+static void silence_is_explained(void **state)
+{
+    struct said said;
+
+    (void)state;
+    change("UPDATE input SET rx_rate = 0, tx_rate = 0, forwarded = 0 WHERE interface ="
+           " (SELECT id FROM interface WHERE name = 'router')");
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_int_equal(said.status, CTL_OK);
+    assert_non_null(strstr(said.out, "Nothing: the VM is silent."));
+    assert_non_null(strstr(said.out, "MEAN DELAY"));
+}
+
+static void histories_without_an_answer_say_why(void **state)
+{
+    struct said said;
+
+    (void)state;
+    change("PRAGMA user_version = 1");
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_int_equal(said.status, CTL_FAILED);
+    assert_non_null(strstr(said.out, "has version 1, which does not hold what is asked for"));
+    change("PRAGMA user_version = 3"); /* before the errors: all else is there */
+    change("ALTER TABLE worker DROP COLUMN read_error_ns;"
+           "ALTER TABLE sample DROP COLUMN packet_bytes_error");
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "web", "--database", lab.path));
+    assert_int_equal(said.status, CTL_OK);
+    assert_non_null(strstr(said.out, "as chosen"));
+    change("DELETE FROM input");
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_int_equal(said.status, CTL_FAILED);
+    assert_non_null(strstr(said.out, "no size of 'router' is on record yet"));
+    change("DELETE FROM interface");
+    program_run(lab.folder, &said, PROGRAM_WORDS("explain", "router", "--database", lab.path));
+    assert_non_null(strstr(said.out, "knows no VM called 'router'"));
+}
+
 static void plot_is_drawn(void **state)
 {
     char file[160];
@@ -253,6 +324,10 @@ int main(void)
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(corrections_carry_over),
         cmocka_unit_test(moments_are_read),
+        /* These change the history. */
+        cmocka_unit_test(what_is_out_of_date_is_called_so),
+        cmocka_unit_test(silence_is_explained),
+        cmocka_unit_test(histories_without_an_answer_say_why),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
