@@ -7,6 +7,10 @@
 
 #include "daemon/database_private.h"
 
+/* s after which an interface that is there is seen again, in the database, and one is forgotten. */
+#define SEEN_AGAIN 60
+#define SEEN_LAST 180
+
 /* ---- interfaces and promises ---- */
 
 static struct known *known_find(struct database *database, const struct guest_report *guest)
@@ -84,24 +88,36 @@ static int interface_id(struct database *database, const struct guest_report *gu
     return SQLITE_OK;
 }
 
+/* Room for one more: that of an interface that has gone, where there is one. NULL: no memory. */
+static struct known *known_room(struct database *database, double time)
+{
+    for (size_t i = 0; i < database->n_known; i++)
+        if (time - database->known[i].seen >= SEEN_LAST)
+            return &database->known[i];
+    struct known *more =
+        reallocarray(database->known, database->n_known + 1, sizeof(*database->known));
+    if (!more)
+        return NULL;
+    database->known = more;
+    return &more[database->n_known++];
+}
+
 static int known_add(struct database *database, const struct guest_report *guest, double time,
                      struct known **ret)
 {
     struct known fresh = {.interface = guest->interface, .seen = time, .promise = guest->promise};
-    struct known *more =
-        reallocarray(database->known, database->n_known + 1, sizeof(*database->known));
 
-    if (!more)
-        return SQLITE_NOMEM;
-    database->known = more;
     memcpy(fresh.name, guest->name, sizeof(fresh.name));
     int code = interface_id(database, guest, time, &fresh.id);
     if (!code)
         code = promise_check(database, fresh.id, time, &guest->promise);
     if (code)
         return code;
-    database->known[database->n_known] = fresh;
-    *ret = &database->known[database->n_known++];
+    struct known *room = known_room(database, time);
+    if (!room)
+        return SQLITE_NOMEM;
+    *room = fresh;
+    *ret = room;
     return SQLITE_OK;
 }
 
@@ -110,7 +126,7 @@ static int known_update(struct database *database, const struct guest_report *gu
 {
     int code = SQLITE_OK;
 
-    if (time - known->seen >= 60) {
+    if (time - known->seen >= SEEN_AGAIN) {
         known->seen = time;
         code = interface_id(database, guest, time, &known->id);
     }
@@ -292,7 +308,6 @@ static int worker_write(struct database *database, double time, const struct wor
 
 int database_tick(struct database *database, const struct tick_report *report)
 {
-    size_t n_known = database->n_known;
     int code = database_run(database, STATEMENT_BEGIN, "");
 
     for (size_t i = 0; i < report->n_guests && !code; i++)
@@ -300,8 +315,8 @@ int database_tick(struct database *database, const struct tick_report *report)
     for (size_t i = 0; i < report->n_workers && !code; i++)
         code = worker_write(database, report->time, &report->workers[i]);
     code = database_end(database, code);
-    if (code) /* rolled back: what this tick made known is not */
-        database->n_known = n_known;
+    if (code) /* rolled back: what this tick made known is not; the rest is soon found again */
+        database->n_known = 0;
     return code;
 }
 

@@ -9,6 +9,12 @@
 /* Detail is thrown away in pieces of so many seconds. */
 #define TRIM_PIECE "900"
 #define LIMITS_PAGES_SLACK 1.25
+/* s that `last_seen` of an interface may be behind at most. */
+#define LAST_SEEN_LATE 180
+/* s of detail that are not given up for what is kept longer. */
+#define DETAIL_LEAST 3600.0
+/* Of the size, from where on something is thrown away before its time. */
+#define SIZE_SHARE 0.95
 
 static int minutes_condense(struct database *database, double now)
 {
@@ -56,19 +62,27 @@ static int detail_delete(struct database *database, double before)
     return code;
 }
 
+/*
+ * What is kept longer. Of an interface that is there the last decision and the
+ * promise stay; one that has gone goes with all that was said of it.
+ */
 static int rest_delete(struct database *database, double before)
 {
-    char sql[768];
+    char gone[96], sql[1024];
 
+    snprintf(gone, sizeof(gone), "SELECT id FROM interface WHERE last_seen < %.3f",
+             before - LAST_SEEN_LATE);
     snprintf(sql, sizeof(sql),
              "DELETE FROM minute WHERE time < %.3f;"
              "DELETE FROM verdict WHERE time < %.3f;"
              "DELETE FROM event WHERE time < %.3f;"
-             "DELETE FROM decision WHERE time < %.3f AND time <"
-             " (SELECT max(time) FROM decision d WHERE d.interface = decision.interface);"
-             "DELETE FROM promise WHERE time < %.3f AND time <"
-             " (SELECT max(time) FROM promise p WHERE p.interface = promise.interface);",
-             before, before, before, before, before);
+             "DELETE FROM decision WHERE time < %.3f AND (interface IN (%s) OR time <"
+             " (SELECT max(time) FROM decision d WHERE d.interface = decision.interface));"
+             "DELETE FROM promise WHERE time < %.3f AND (interface IN (%s) OR time <"
+             " (SELECT max(time) FROM promise p WHERE p.interface = promise.interface));"
+             "DELETE FROM interface WHERE id IN (%s)"
+             " AND last_seen < (SELECT coalesce(min(time), 1e15) FROM sample) - %d;",
+             before, before, before, before, gone, before, gone, gone, LAST_SEEN_LATE);
     return database_execute(database, sql);
 }
 
@@ -85,6 +99,34 @@ static void pages_limit(struct database *database, uint64_t size, double page)
         database->max_pages_of = size;
 }
 
+/* A statement's number; 0 where it is NULL. */
+static int number_of(struct database *database, enum statement which, double *ret)
+{
+    int code = database_ask(database, which, "");
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_INTERNAL : code;
+    *ret = sqlite3_column_double(database->statements[which], 0);
+    sqlite3_reset(database->statements[which]);
+    return SQLITE_OK;
+}
+
+/*
+ * The oldest piece of detail, whatever its age; where there is little of that,
+ * the oldest tenth of what is kept longer, or it would take all the room in time.
+ */
+static int oldest_delete(struct database *database)
+{
+    double span = 0, tenth = 0;
+    int code = number_of(database, STATEMENT_DETAIL_SPAN, &span);
+
+    if (!code && span >= DETAIL_LEAST)
+        return detail_delete(database, 1e15);
+    if (!code)
+        code = number_of(database, STATEMENT_REST_TENTH, &tenth);
+    return code ? code : rest_delete(database, tenth);
+}
+
 static int size_trim(struct database *database, const struct database_limits *limits)
 {
     double used = 0, page = 0;
@@ -93,10 +135,7 @@ static int size_trim(struct database *database, const struct database_limits *li
     if (code)
         return code;
     pages_limit(database, limits->size, page);
-    /* The oldest piece of detail, whatever its age. */
-    if (used > 0.95 * (double)limits->size)
-        code = detail_delete(database, 1e15);
-    return code;
+    return used > SIZE_SHARE * (double)limits->size ? oldest_delete(database) : SQLITE_OK;
 }
 
 int database_trim(struct database *database, const struct database_limits *limits, double now)

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "daemon/database.h"
+#include "daemon/database_private.h"
 #include "daemon/history.h"
 #include "daemon/schema.h"
 
@@ -404,7 +404,7 @@ static void minutes_are_condensed_and_old_detail_goes(void **state)
     assert_float_equal(ask(bench, "SELECT count(DISTINCT time) FROM minute"), 20, 0);
 }
 
-static void latest_decision_stays_for_ever(void **state)
+static void latest_decision_stays_while_the_guest_does(void **state)
 {
     struct bench *bench = *state;
     struct database_limits limits = {.detail = 60, .keep = 60, .size = 1 << 30};
@@ -413,10 +413,87 @@ static void latest_decision_stays_for_ever(void **state)
     bench->guests[0].changed = true;
     tick_write(bench, NOW);
     tick_write(bench, NOW + 1);
-    assert_int_equal(database_trim(bench->database, &limits, NOW + 1e6), 0);
+    bench->guests[0].changed = false;
+    tick_write(bench, NOW + 1e6);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(database_trim(bench->database, &limits, NOW + 1e6), 0);
     assert_float_equal(ask(bench, "SELECT time FROM decision"), NOW + 1, 1e-6);
     assert_float_equal(ask(bench, "SELECT count(*) FROM promise"), 2, 0);
-    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 0, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM sample"), 4, 0);
+}
+
+/* A guest that is made anew again and again has another domid each time. */
+static void guests_long_gone_are_forgotten(void **state)
+{
+    struct bench *bench = *state;
+    struct database_limits limits = {.detail = 600, .keep = 1200, .size = 1 << 30};
+
+    open_database(bench);
+    bench->guests[1].changed = true;
+    for (uint32_t i = 0; i < 500; i++) {
+        bench->guests[1].interface.domid = 100 + i;
+        tick_write(bench, NOW + 10 * i);
+    }
+    assert_true(bench->database->n_known < 20);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(database_trim(bench->database, &limits, NOW + 5000), 0);
+    double interfaces = ask(bench, "SELECT count(*) FROM interface");
+    assert_true(interfaces > 120 && interfaces < 160);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM promise"), interfaces, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM interface WHERE name = 'router'"), 1, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM decision WHERE interface NOT IN"
+                                  " (SELECT id FROM interface)"),
+                       0, 0);
+    /* One that comes again after all that time is a new one. */
+    bench->guests[1].interface.domid = 100;
+    tick_write(bench, NOW + 5000);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM interface WHERE domid = 100"), 1, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM sample s JOIN interface i ON i.id ="
+                                  " s.interface WHERE domid = 100"),
+                       2, 0);
+}
+
+/* What a tick made known is not, if the tick could not be written. */
+static void a_tick_that_failed_leaves_nothing_behind(void **state)
+{
+    struct bench *bench = *state;
+
+    open_database(bench);
+    tick_write(bench, NOW);
+    sql(bench,
+        "CREATE TRIGGER none BEFORE INSERT ON worker BEGIN SELECT raise(ABORT, 'full'); END");
+    bench->guests[1].interface.domid = 9;
+    bench->report.time = NOW + 300;
+    sqlite3_db_config(bench->database->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
+    assert_int_not_equal(database_tick(bench->database, &bench->report), 0);
+    sql(bench, "DROP TRIGGER none");
+    tick_write(bench, NOW + 301);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM sample s JOIN interface i ON i.id ="
+                                  " s.interface WHERE domid = 9"),
+                       2, 0);
+}
+
+/* However much of what is kept longer there is: what is new is recorded. */
+static void size_is_kept_by_throwing_away_the_rest(void **state)
+{
+    struct bench *bench = *state;
+    struct database_limits limits = {.detail = 600, .keep = 1e9, .size = 1 << 20};
+    struct stat st;
+
+    open_database(bench);
+    bench->guests[0].kept = bench->guests[1].kept = 1;
+    bench->guests[0].changed = bench->guests[1].changed = true;
+    for (int i = 0; i < 3000; i++) {
+        tick_write(bench, NOW + 10 * i);
+        if (i % 30 == 29)
+            assert_int_equal(database_trim(bench->database, &limits, NOW + 10 * i), 0);
+    }
+    assert_int_equal(stat(bench->path, &st), 0);
+    assert_true(st.st_size <= 3 << 19);
+    assert_float_equal(ask(bench, "SELECT max(time) FROM verdict"), NOW + 29990, 1e-6);
+    assert_true(ask(bench, "SELECT count(*) FROM sample") >= 60);
+    assert_true(ask(bench, "SELECT count(*) FROM verdict") > 500);
+    assert_true(ask(bench, "SELECT count(*) FROM minute") > 50);
 }
 
 static void size_is_kept_by_throwing_away_detail(void **state)
@@ -617,8 +694,11 @@ int main(void)
         TEST(views_answer),
         TEST(documented_queries_run),
         TEST(minutes_are_condensed_and_old_detail_goes),
-        TEST(latest_decision_stays_for_ever),
+        TEST(latest_decision_stays_while_the_guest_does),
+        TEST(guests_long_gone_are_forgotten),
+        TEST(a_tick_that_failed_leaves_nothing_behind),
         TEST(size_is_kept_by_throwing_away_detail),
+        TEST(size_is_kept_by_throwing_away_the_rest),
         TEST(other_files_are_refused_and_left_alone),
         TEST(other_databases_and_newer_ones_are_refused),
         TEST(damaged_database_is_moved_aside),
