@@ -21,6 +21,8 @@
 #define WORKER_SLICE_NS 100000ull
 /* Once a timer has fired, containers this close to their deadline are closed. */
 #define GRACE_MAX_NS 30000ull
+/* Shorter sleeps end at once on some hosts, and tell nothing of how late timers are. */
+#define NAP_NS 5000ull
 /*
  * What lateness is taken as before the first was seen, and at most: a host so busy that timers are
  * later than that would only be made busier by waking early.
@@ -301,19 +303,6 @@ static void probe_take(struct worker *worker, uint64_t slept_ns, uint64_t now_ns
     worker->wake_ns = worker->wake_ns - worker->wake_ns / 16 + took / 16;
 }
 
-/* When to be woken so that, as late as timers are, the first deadline is met. */
-static uint64_t wake_target(const struct worker *worker)
-{
-    uint64_t target = UINT64_MAX;
-
-    for (const struct link *link = worker->links; link; link = link->next) {
-        uint64_t deadline = link_deadline(link);
-        if (deadline != UINT64_MAX && deadline - worker->late_ns < target)
-            target = deadline - worker->late_ns;
-    }
-    return target;
-}
-
 /*
  * A timer is set early by how late timers are, so it is early as often as late: what is early by
  * no more than usual is not waited for. Who is awake for another reason can wait for a
@@ -323,6 +312,28 @@ static uint64_t wake_target(const struct worker *worker)
 static uint64_t grace(const struct worker *worker)
 {
     return worker->late_ns / 2 < GRACE_MAX_NS ? worker->late_ns / 2 : GRACE_MAX_NS;
+}
+
+/*
+ * When to be woken so that, as late as timers are, the first deadline is met. `now_ns`:
+ * it is so near that it is waited for awake. One that is not, but nearer than timers are late,
+ * is slept for nevertheless, and missed by a little: who stays awake sees each packet at
+ * once, so delays would leap where the timeout becomes worth a sleep, and short timeouts
+ * would take more of the CPU than the containers they fill save.
+ */
+static uint64_t wake_target(const struct worker *worker, uint64_t now_ns)
+{
+    uint64_t deadline = UINT64_MAX;
+
+    for (const struct link *link = worker->links; link; link = link->next)
+        if (link_deadline(link) < deadline)
+            deadline = link_deadline(link);
+    if (deadline == UINT64_MAX)
+        return deadline;
+    if (deadline <= now_ns + grace(worker))
+        return now_ns;
+    uint64_t early = deadline - worker->late_ns;
+    return early > now_ns + NAP_NS ? early : now_ns + NAP_NS;
 }
 
 /* What is new must be seen in time even if nothing more comes. */
@@ -386,11 +397,11 @@ static void sleep_until(struct worker *worker, uint64_t target_ns)
 /* Nothing was done in the last round: sleep, if no peer has been quicker. */
 static void rest(struct worker *worker)
 {
-    uint64_t shown = export_target(worker), target = wake_target(worker);
+    uint64_t now = clock_ns(), shown = export_target(worker), target = wake_target(worker, now);
 
     if (shown < target)
         target = shown;
-    if (target <= clock_ns() || !links_sleep(worker)) {
+    if (target <= now || !links_sleep(worker)) {
         look(worker);
         return;
     }
