@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/control.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,7 +38,17 @@ struct control {
 
 static json_t *refusal(const char *error)
 {
-    return json_pack("{s:b, s:s}", "ok", 0, "error", error);
+    char plain[256];
+    json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", error);
+
+    if (answer)
+        return answer;
+    /* Not UTF-8: a long name is cut where there is no more room, in a character or not. */
+    snprintf(plain, sizeof(plain), "%s", error);
+    for (char *c = plain; *c; c++)
+        if (!isascii((unsigned char)*c))
+            *c = '?';
+    return json_pack("{s:b, s:s}", "ok", 0, "error", plain);
 }
 
 static json_t *answer_request(struct control *control, const char *line, size_t length)

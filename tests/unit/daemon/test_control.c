@@ -29,7 +29,7 @@ struct bench {
     struct control *control;
 };
 
-/* "echo" says its "text"; "long" says very much. */
+/* "echo" says its "text"; "long" says very much; "cut" names something in half a character. */
 static json_t *answer(void *context, const char *request, const json_t *arguments,
                       const char **ret_error)
 {
@@ -43,7 +43,7 @@ static json_t *answer(void *context, const char *request, const json_t *argument
         memset(very_much, 'x', sizeof(very_much) - 1);
         return json_pack("{s:b, s:s}", "ok", 1, "text", very_much);
     }
-    *ret_error = "never heard of";
+    *ret_error = strcmp(request, "cut") == 0 ? "no \"VM\" of \xc3\xbc and \xc3" : "never heard of";
     return NULL;
 }
 
@@ -175,6 +175,44 @@ static void nonsense_is_answered_too(void **state)
             say(fd, "\n");
         hear(bench, fd, text, sizeof(text));
         assert_int_equal(strncmp(text, "{\"ok\":false,\"error\":\"", 21), 0);
+        close(fd);
+    }
+}
+
+/* An error that names what was asked for, cut within a character, is no lack of memory. */
+static void halves_of_characters_are_no_harm(void **state)
+{
+    struct bench *bench = *state;
+    char text[512];
+    int fd = connect_to(bench->path);
+
+    say(fd, "{\"request\":\"cut\"}\n");
+    hear(bench, fd, text, sizeof(text));
+    assert_string_equal(text, "{\"ok\":false,\"error\":\"no \\\"VM\\\" of ?? and ?\"}\n");
+    close(fd);
+}
+
+/* As deep as a request can be, in lists, in objects, and in what is asked for. */
+static void depth_is_refused(void **state)
+{
+    static const char *const pieces[] = {"[", "{\"a\":", "{\"request\":"};
+    struct bench *bench = *state;
+    char text[512], deep[CONTROL_REQUEST_MAX];
+
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        int fd = connect_to(bench->path);
+        size_t length = 0;
+        while (length + strlen(pieces[i]) + 2 < sizeof(deep)) {
+            memcpy(deep + length, pieces[i], strlen(pieces[i]));
+            length += strlen(pieces[i]);
+        }
+        memcpy(deep + length, "\n", 2);
+        say(fd, deep);
+        hear(bench, fd, text, sizeof(text));
+        assert_non_null(strstr(text, "not a JSON object"));
+        say(fd, "{\"request\":\"echo\",\"text\":\"a\"}\n");
+        hear(bench, fd, text, sizeof(text));
+        assert_string_equal(text, "{\"ok\":true,\"text\":\"a\"}\n");
         close(fd);
     }
 }
@@ -416,6 +454,8 @@ int main(void)
         TEST(questions_are_answered_in_order),
         TEST(closed_half_is_still_answered),
         TEST(nonsense_is_answered_too),
+        TEST(halves_of_characters_are_no_harm),
+        TEST(depth_is_refused),
         TEST(endless_request_ends_the_client),
         TEST(who_does_not_read_is_not_answered_further),
         TEST(too_many_clients_are_told_so),
