@@ -6,6 +6,7 @@
  *
  * XENAGG_BENCH_SCENARIO: only scenarios whose name contains this.
  * XENAGG_BENCH_RIVALS=no: only the controller and the oracle.
+ * XENAGG_BENCH_PART=scenarios or ticks makes one of the two parts.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,9 +19,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/ticks.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/run.h"
 
@@ -53,16 +54,8 @@ struct row {
 struct table {
     struct row rows[FILES_MAX];
     size_t n;
-    atomic_size_t next;            /* row that nobody has begun with */
-    double tick_median, tick_most; /* s */
+    atomic_size_t next; /* row that nobody has begun with */
 };
-
-static double cpu_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- one run ---- */
 
@@ -209,7 +202,7 @@ static void put(json_t *into, const char *name, double value)
     json_object_set_new(into, name, isfinite(value) ? json_real(value) : json_null());
 }
 
-static json_t *rule_figures(const struct table *table, size_t rule)
+static void rule_figures(const struct table *table, size_t rule, json_t *into)
 {
     double values[FILES_MAX];
     size_t n = ratios(table, rule, time_per_packet, values);
@@ -220,14 +213,12 @@ static json_t *rule_figures(const struct table *table, size_t rule)
 
     printf("%-26s %9.2f %% %9.2f %% %10.3f %8.3f %10.3f %8.3f\n", rules[rule]->title, 100 * kept,
            100 * steady, time_median, time_p95, boxes_median, boxes_p95);
-    json_t *into = json_object();
     put(into, "promises_kept", kept);
     put(into, "promises_kept_steady", steady);
     put(into, "server_time_vs_oracle_median", time_median);
     put(into, "server_time_vs_oracle_p95", time_p95);
     put(into, "containers_vs_oracle_median", boxes_median);
     put(into, "containers_vs_oracle_p95", boxes_p95);
-    return into;
 }
 
 static double outcome_kept(const struct outcome *outcome)
@@ -257,64 +248,6 @@ static json_t *row_figures(const struct row *row)
     }
     printf("\n");
     return into;
-}
-
-/* ---- time of a tick ---- */
-
-#define TICKS 15
-
-/* 256 guests whose rates wiggle: every tick has something to decide. */
-static int tick_times(struct table *table)
-{
-    static struct scenario scenario;
-    char text[] = "title 256 guests\n"
-                  "guests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
-                  "promise g delay=3ms scope=one-way\nassert kept g >= 0\n";
-    char why[200];
-    double times[TICKS];
-    struct world_options options = {.samples = true};
-    struct world *world = NULL;
-    struct controller *controller = NULL;
-    struct controller_guest guests[SCENARIO_GUESTS];
-    static char names[SCENARIO_GUESTS][CONFIG_NAME];
-    int error = scenario_parse("built in", text, &scenario, why, sizeof(why));
-
-    if (!error)
-        error = world_create(&scenario, &options, &world);
-    if (!error)
-        error = controller_create(&controller);
-    for (size_t i = 0; i < SCENARIO_GUESTS && !error; i++) {
-        scenario_guest_name(&scenario, i, names[i]);
-        guests[i] =
-            (struct controller_guest){.interface = {.domid = (uint32_t)i + 1}, .name = names[i]};
-    }
-    for (int t = 0; t < TICKS && !error; t++) {
-        struct tick_report report;
-        struct controller_input input = {
-            .interval = scenario.interval, .guests = guests, .n_guests = scenario.n_guests};
-        error = world_run(world, scenario.interval);
-        input.now = 1000 + world_now(world);
-        input.config = world_config(world);
-        input.sample = world_sample(world);
-        double start = cpu_seconds();
-        if (!error)
-            error = controller_tick(controller, &input, &report);
-        times[t] = cpu_seconds() - start;
-        for (size_t i = 0; i < SCENARIO_GUESTS && !error; i++) {
-            struct lane_size sizes[] = {report.guests[i].lanes[DIRECTION_RX].wanted,
-                                        report.guests[i].lanes[DIRECTION_TX].wanted};
-            if (sizes[0].packets > 0 && sizes[1].packets > 0)
-                error = world_resize(world, i, sizes);
-        }
-    }
-    controller_destroy(controller);
-    world_destroy(world);
-    table->tick_median = quantile(times, TICKS, 0.5);
-    table->tick_most = times[TICKS - 1];
-    if (!error)
-        printf("a tick for 256 guests: median %.2f ms, most %.2f ms\n", 1e3 * table->tick_median,
-               1e3 * table->tick_most);
-    return error;
 }
 
 /* ---- all of them ---- */
@@ -412,50 +345,85 @@ static int scenarios_run(const char *cache, struct table *table, json_t *into)
     return 0;
 }
 
-static json_t *summary(const struct table *table)
+static void summary(const struct table *table, json_t *root)
 {
     printf("\n%-26s %11s %11s %19s %19s\n", "", "kept", "steady", "time/packet, oracle=1",
            "containers, oracle=1");
     printf("%-26s %11s %11s %10s %8s %10s %8s\n", "rule", "", "", "median", "p95", "median", "p95");
-    json_t *root = rule_figures(table, 0), *rivals = json_object();
+    rule_figures(table, 0, root);
+    json_t *rivals = json_object();
     for (size_t r = 1; r < RULES; r++)
-        if (r == ORACLE || has_rivals())
-            json_object_set_new(rivals, rules[r]->name, rule_figures(table, r));
+        if (r == ORACLE || has_rivals()) {
+            json_t *figures = json_object();
+            rule_figures(table, r, figures);
+            json_object_set_new(rivals, rules[r]->name, figures);
+        }
     printf("scenarios: %zu\n", table->n);
     json_object_set_new(root, "alternatives", rivals);
     json_object_set_new(root, "scenarios", json_integer((json_int_t)table->n));
-    json_object_set_new(root, "tick_256_ms", json_real(1e3 * table->tick_median));
-    json_object_set_new(root, "tick_256_most_ms", json_real(1e3 * table->tick_most));
-    return root;
 }
 
-int main(int argc, char **argv)
+/* ---- both parts ---- */
+
+static int ticks_part(json_t *root)
+{
+    struct ticks ticks[TICKS_POPULATIONS];
+    int error = ticks_measure(ticks);
+
+    for (int i = 0; i < TICKS_POPULATIONS && !error; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s_ms", ticks[i].name);
+        put(root, name, 1e3 * ticks[i].median);
+        snprintf(name, sizeof(name), "%s_most_ms", ticks[i].name);
+        put(root, name, 1e3 * ticks[i].most);
+    }
+    return error;
+}
+
+static int scenarios_part(const char *path, json_t *root)
 {
     struct table *table =
         mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char cache[400];
 
-    if (table == MAP_FAILED) {
-        perror("bench-control: mmap");
-        return 1;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    snprintf(cache, sizeof(cache), "%s.oracle", argc > 1 ? argv[1] : "control.json");
+    if (table == MAP_FAILED)
+        return -errno;
+    snprintf(cache, sizeof(cache), "%s.oracle", path ? path : "control.json");
     mkdir(cache, 0777);
     json_t *rows = json_array();
-    int error = getenv("XENAGG_BENCH_SCENARIO") ? 0 : tick_times(table);
+    int error = scenarios_run(cache, table, rows);
     if (!error)
-        error = scenarios_run(cache, table, rows);
-    if (error) {
-        fprintf(stderr, "bench-control: %s\n", strerror(-error));
-        json_decref(rows);
-        return 1;
-    }
-    json_t *root = summary(table);
+        summary(table, root);
     json_object_set_new(root, "by_scenario", rows);
-    if (argc > 1 && json_dump_file(root, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
-        fprintf(stderr, "bench-control: cannot write %s\n", argv[1]);
-        error = 1;
+    munmap(table, sizeof(*table));
+    return error;
+}
+
+static bool is_wanted(const char *part)
+{
+    const char *wanted = getenv("XENAGG_BENCH_PART");
+
+    if (!wanted) /* who asks about some scenarios does not ask how long a tick takes */
+        return strcmp(part, "ticks") != 0 || !getenv("XENAGG_BENCH_SCENARIO");
+    return strcmp(wanted, part) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : NULL;
+    json_t *root = json_object();
+    int error = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (is_wanted("ticks"))
+        error = ticks_part(root);
+    if (!error && is_wanted("scenarios"))
+        error = scenarios_part(path, root);
+    if (error)
+        fprintf(stderr, "bench-control: %s\n", strerror(-error));
+    else if (path && json_dump_file(root, path, JSON_INDENT(2) | JSON_REAL_PRECISION(5))) {
+        fprintf(stderr, "bench-control: cannot write %s\n", path);
+        error = -EIO;
     }
     json_decref(root);
     return error ? 1 : 0;
