@@ -53,70 +53,94 @@ static double shifted_tail(const struct shifted *s, double t)
     return s->scale > 0 ? s->above * exp(-t / s->scale) : 0;
 }
 
-/* P(Poisson(x) < n), from the normal law of the cube root of a gamma variate. */
-static double below(double n, double x)
+/*
+ * P(Poisson(x) < n), from the normal law of the cube root of a gamma variate. Of a count
+ * n, that is asked about at many x: what it takes, once.
+ */
+struct count {
+    double n, spread, middle, per_root;
+};
+
+static struct count count_of(double n)
 {
-    if (n <= 0)
-        return 0;
-    double z = 3 * sqrt(n) * (cbrt(x / n) - 1 + 1 / (9 * n));
-    return n < 2 ? exp(-x) : 0.5 * erfc(z * M_SQRT1_2);
+    return (struct count){n, 3 * sqrt(n) * M_SQRT1_2, 1 - 1 / (9 * n), 1 / cbrt(n)};
 }
 
-/* The fill wait in cells: edges, and the probability beyond each. */
+/* `root`: the cube root of x. */
+static double below(const struct count *c, double x, double root)
+{
+    if (c->n <= 0)
+        return 0;
+    return c->n < 2 ? exp(-x) : 0.5 * erfc(c->spread * (root * c->per_root - c->middle));
+}
+
+/* The fill wait in cells of the same width: the probability beyond each of their edges. */
 struct cells {
-    double edge[CELLS + 1], beyond[CELLS + 1];
+    double width, beyond[CELLS + 1];
     int n;
 };
 
-static double fill_beyond(const struct closing_law *c, double x, double at_timeout)
+/* The integral of P(Poisson < n) from 0 to x, where P(Poisson(x) < n) is `open`. */
+static double below_integral(const struct count *fewer, double x, double root, double open)
 {
-    double n = c->size - 1, v = c->rate * x, open = below(n, v);
-    double integral = n > 1 ? v * below(n - 1, v) + (n - 1) * (1 - open) : 0;
-    return fmin(1, fmax(0, (open + at_timeout - integral) / c->packets));
+    return fewer->n > 0 ? x * below(fewer, x, root) + fewer->n * (1 - open) : 0;
 }
+
+/* Cube roots of 0, 1, ... CELLS */
+static const double roots[CELLS + 1] = {
+    0,           1,           1.259921050, 1.442249570, 1.587401052, 1.709975947, 1.817120593,
+    1.912931183, 2,           2.080083823, 2.154434690, 2.223980091, 2.289428485, 2.351334688,
+    2.410142264, 2.466212074, 2.519842100, 2.571281591, 2.620741394, 2.668401649, 2.714417617,
+    2.758924176, 2.802039331, 2.843866980, 2.884499141};
 
 /* The last edge is the timeout (with what waits for it still beyond) or all but the end. */
 static void cells_fill(const struct closing_law *c, double scale, struct cells *ret)
 {
-    double n = c->size - 1, a = c->rate * c->timeout, end = c->timeout;
-    double at_timeout = n > 1 ? n - 1 : 0;
-    if (!(scale > 0) || n == 0) {
-        ret->n = 0;
+    struct count n = count_of(c->size - 1), fewer = count_of(c->size - 2);
+    double a = c->rate * c->timeout, at_timeout = fmax(0, fewer.n);
+    ret->n = 0;
+    if (!(scale > 0) || n.n == 0)
         return;
+    if (isfinite(a)) {
+        double root = cbrt(a);
+        at_timeout = below_integral(&fewer, a, root, below(&n, a, root));
     }
-    double most = (n + 4.5 * sqrt(n) + 8) / fmax(c->rate, 1e-300);
-    if (isfinite(a) && n > 1)
-        at_timeout = a * below(n - 1, a) + (n - 1) * (1 - below(n, a));
-    end = fmin(end, most);
+    double end = fmin(c->timeout, (n.n + 4.5 * sqrt(n.n) + 8) / fmax(c->rate, 1e-300));
+    double step = c->rate * end / CELLS, step_root = cbrt(step);
     ret->n = CELLS;
+    ret->width = scale * end / CELLS;
     for (int i = 0; i <= CELLS; i++) {
-        double x = end * i / CELLS;
-        ret->edge[i] = scale * x;
-        ret->beyond[i] = c->rate > 0 ? fill_beyond(c, x, at_timeout) : 1;
+        double x = step * i, root = step_root * roots[i], open = below(&n, x, root);
+        double past = at_timeout - below_integral(&fewer, x, root, open);
+        ret->beyond[i] = c->rate > 0 ? fmin(1, fmax(0, (open + past) / c->packets)) : 1;
     }
     if (end < c->timeout)
         ret->beyond[CELLS] = 0;
 }
 
-/* P(cells + rest > x): evenly within each cell, what is beyond the last at its edge. */
+/*
+ * P(cells + rest > x): evenly within each cell, what is beyond the last at its edge. From the
+ * edge below x on downwards, the rest's tail falls by the same factor from edge to edge.
+ */
 static double cells_tail(const struct cells *cells, const struct shifted *rest, double x)
 {
-    double y = x - rest->first, sum = (1 - cells->beyond[0]) * shifted_tail(rest, y);
-    double before = shifted_tail(rest, y - cells->edge[0]);
-    for (int i = 0; i < cells->n; i++) {
-        double from = cells->edge[i], to = cells->edge[i + 1], width = to - from;
-        double mass = cells->beyond[i] - cells->beyond[i + 1];
-        double after = shifted_tail(rest, y - to), part;
-        if (y <= from)
-            part = 1;
-        else if (y < to)
-            part = (to - y + rest->scale * (rest->above - before)) / width;
-        else
-            part = rest->scale * (after - before) / width;
-        sum += mass * fmin(1, fmax(0, part));
-        before = after;
+    double y = x - rest->first, width = cells->width;
+    if (y < 0)
+        return 1;
+    int at = y < cells->n * width ? (int)(y / width) : cells->n;
+    double tail = shifted_tail(rest, fmax(0, y - at * width)), sum = cells->beyond[at] * tail;
+    if (at < cells->n) {
+        double part = ((at + 1) * width - y + rest->scale * (rest->above - tail)) / width;
+        double mass = cells->beyond[at] - cells->beyond[at + 1];
+        sum = cells->beyond[at + 1] + mass * fmin(1, fmax(0, part));
     }
-    return sum + cells->beyond[cells->n] * before;
+    double fall = rest->scale > 0 ? exp(-width / rest->scale) : 0;
+    double mean = rest->scale * (1 - fall) / width; /* of a cell's tail, from that of its end */
+    for (int i = at - 1; i >= 0; i--) {
+        sum += (cells->beyond[i] - cells->beyond[i + 1]) * mean * tail;
+        tail *= fall;
+    }
+    return sum + (1 - cells->beyond[0]) * tail;
 }
 
 double percentile_fill(const struct closing_law *fill, double scale, struct rest rest, double p)
@@ -129,7 +153,7 @@ double percentile_fill(const struct closing_law *fill, double scale, struct rest
     if (cells.n == 0)
         return s.first + alone;
     /* Illinois, on the logarithm: the tail is about exponential where it ends. */
-    double low = s.first, high = s.first + alone + cells.edge[CELLS];
+    double low = s.first, high = s.first + alone + CELLS * cells.width;
     double at_low = log(1 / (1 - p)), at_high = -at_low;
     for (int i = 0; i < 40 && high - low > 1e-4 * high; i++) {
         double part = fmin(0.95, fmax(0.05, at_low / (at_low - at_high)));
