@@ -31,7 +31,6 @@
 
 static void steps_free(struct group_steps *steps)
 {
-    free(steps->doubted);
     free(steps->targets);
     free(steps->hastened);
     free(steps->sizings);
@@ -43,7 +42,6 @@ static void steps_free(struct group_steps *steps)
 
 static int steps_make(struct group_steps *steps, size_t room)
 {
-    steps->doubted = calloc(room, sizeof(*steps->doubted));
     steps->targets = calloc(room, sizeof(*steps->targets));
     steps->hastened = calloc(room, sizeof(*steps->hastened));
     steps->sizings = calloc(room, sizeof(*steps->sizings));
@@ -51,8 +49,8 @@ static int steps_make(struct group_steps *steps, size_t room)
     steps->danger = calloc(room, sizeof(*steps->danger));
     steps->before = calloc(room, sizeof(*steps->before));
     steps->spare = calloc(room, sizeof(*steps->spare));
-    return steps->doubted && steps->targets && steps->hastened && steps->sizings && steps->agenda &&
-                   steps->danger && steps->before && steps->spare
+    return steps->targets && steps->hastened && steps->sizings && steps->agenda && steps->danger &&
+                   steps->before && steps->spare
                ? 0
                : -ENOMEM;
 }
@@ -133,37 +131,48 @@ int group_forecast(struct group *group)
 {
     return plant_forecast_in(group->model, &group->costs, group->loads,
                              (const struct lane_size(*)[DIRECTION_COUNT])group->sizes, group->n,
-                             group->forecasts, &group->forecast);
+                             NULL, group->forecasts, &group->forecast);
 }
 
 /* ---- the tick that ended ---- */
 
-/* Loads and forecast of the tick that ended, with what is believed of each guest or its opposite.
- */
-static int group_load(struct group *group, bool doubt)
+/* Loads and forecast of the tick that ended. */
+static int group_load(struct group *group)
 {
     for (size_t i = 0; i < group->n; i++) {
-        bool forwards = track_forwards(group->tracks[i]) != doubt;
-        track_load(group->tracks[i], forwards, &group->loads[i]);
+        track_load(group->tracks[i], track_forwards(group->tracks[i]), &group->loads[i]);
         track_at_work(group->tracks[i], group->sizes[i]);
     }
     return group_forecast(group);
 }
 
-/* True: another belief than before. */
-static bool weigh(struct track *track, const struct segment_interface *delta, double believed,
-                  double doubted)
+static bool can_weigh(const struct track *track, const struct segment_interface *delta)
 {
-    struct delay_parts parts;
-    bool forwards = track_forwards(track);
+    return track->seconds > 0 && delta->tx.unload.packets >= CORRECTION_PACKETS &&
+           !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped &&
+           dispersion_get(&track->dispersion[DIRECTION_RX]).value < BURSTS_TOO_LARGE;
+}
 
-    delay_parts(delta, DIRECTION_TX, &parts);
-    if (track->seconds > 0 && delta->tx.unload.packets >= CORRECTION_PACKETS &&
-        !track->rate[DIRECTION_TX].jumped && !track->rate[DIRECTION_RX].jumped &&
-        dispersion_get(&track->dispersion[DIRECTION_RX]).value < BURSTS_TOO_LARGE)
-        track_weigh_forwards(track, parts.fill, forwards ? believed : doubted,
-                             forwards ? doubted : believed);
-    return track_forwards(track) != forwards;
+/* Whether tx packets of guest i are forwarded ones. True in `ret_changed`: another belief. */
+static int weigh_forwards(struct group *group, size_t i, bool *ret_changed)
+{
+    struct track *track = group->tracks[i];
+    bool forwards = track_forwards(track);
+    struct guest_forecast doubted;
+    struct guest_load doubt;
+    struct delay_parts parts;
+
+    track_load(track, !forwards, &doubt);
+    int error = plant_means_if(group->model, i, &doubt, group->sizes[i], &doubted);
+    if (error)
+        return error;
+    double if_wrong = doubted.mean[DIRECTION_TX].fill;
+    double if_right = group->forecasts[i].mean[DIRECTION_TX].fill;
+    delay_parts(group->deltas[i], DIRECTION_TX, &parts);
+    track_weigh_forwards(track, parts.fill, forwards ? if_right : if_wrong,
+                         forwards ? if_wrong : if_right);
+    *ret_changed |= track_forwards(track) != forwards;
+    return 0;
 }
 
 /*
@@ -172,19 +181,14 @@ static bool weigh(struct track *track, const struct segment_interface *delta, do
  */
 static int group_weigh_forwards(struct group *group)
 {
-    double *doubted = group->steps.doubted;
-    int error = group_load(group, true);
+    int error = group_load(group);
     bool changed = false;
 
     for (size_t i = 0; i < group->n && !error; i++)
-        doubted[i] = group->forecasts[i].mean[DIRECTION_TX].fill;
-    if (!error)
-        error = group_load(group, false);
-    for (size_t i = 0; i < group->n && !error; i++)
-        changed |= weigh(group->tracks[i], group->deltas[i],
-                         group->forecasts[i].mean[DIRECTION_TX].fill, doubted[i]);
+        if (can_weigh(group->tracks[i], group->deltas[i]))
+            error = weigh_forwards(group, i, &changed);
     if (!error && changed)
-        error = group_load(group, false);
+        error = group_load(group);
     return error;
 }
 
@@ -280,21 +284,23 @@ static int group_shape(struct group *group, const struct guest_load *targets, co
 
     memset(spare, 0, group->n * sizeof(*spare));
     for (size_t i = 0; i < group->n; i++)
-        spare_add(&targets[i], &group->sizings[i].forecast, 1, spare[i]);
+        if (agenda[i])
+            spare_add(&targets[i], &group->sizings[i].forecast, 1, spare[i]);
     for (int round = 0; round < SHAPE_ROUNDS && !error; round++) {
         if (round > 0) {
             sizes_shaped(group);
             error = plant_forecast_in(group->model, &group->costs, targets,
                                       (const struct lane_size(*)[DIRECTION_COUNT])group->sizes,
-                                      group->n, group->forecasts, &group->forecast);
+                                      group->n, agenda, group->forecasts, &group->forecast);
         }
         for (size_t i = 0; i < group->n && !error; i++) {
             struct track *track = group->tracks[i];
+            if (!agenda[i])
+                continue;
             if (round > 0)
                 spare_add(&targets[i], &group->forecasts[i], SHAPE_DAMPING, spare[i]);
-            if (agenda[i])
-                shape_sizes(&group->costs, &targets[i], track->range, &track->sizing, spare[i],
-                            track->current, track->shaped);
+            shape_sizes(&group->costs, &targets[i], track->range, &track->sizing, spare[i],
+                        track->current, track->shaped);
         }
     }
     return error;

@@ -12,7 +12,6 @@
 
 /* What single steps of a tick put down, each for itself. */
 struct group_steps {
-    double *doubted;                             /* group_run: fill waits, were the belief wrong */
     struct guest_load *targets, *hastened;       /* loads with what the model is to keep */
     struct sizing *sizings;                      /* haste: an attempt */
     bool *agenda;                                /* who is on it */

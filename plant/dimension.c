@@ -506,9 +506,29 @@ void dimension_room_destroy(struct dimension_room *room)
 int plant_forecast_in(struct dimension_room *room, const struct end_costs *costs,
                       const struct guest_load *guests,
                       const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
-                      struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+                      const bool *chosen, struct guest_forecast *ret_guests,
+                      struct worker_forecast *ret_worker)
 {
-    return plant_worker_predict(&room->worker, costs, guests, sizes, n, ret_guests, ret_worker);
+    return plant_worker_predict(&room->worker, costs, guests, sizes, n, chosen, ret_guests,
+                                ret_worker);
+}
+
+int plant_means_if(const struct dimension_room *room, size_t i, const struct guest_load *load,
+                   const struct lane_size sizes[DIRECTION_COUNT], struct guest_forecast *ret)
+{
+    const struct plant_worker *w = &room->worker;
+    int r = plant_check(w->costs, load, 1);
+    for (enum direction d = 0; r == 0 && d < DIRECTION_COUNT; d++)
+        r = plant_check_size(&sizes[d]);
+    if (r < 0)
+        return r;
+    struct guest_lanes lanes = {0};
+    struct guest_load means = *load;
+    struct worker_view view = plant_worker_view(w, i, plant_worker_wait(w));
+    means.promise.percentile = 0;
+    plant_lanes(w->costs, &means, sizes, &w->weather, &lanes);
+    plant_guest(w->costs, &means, &lanes, &view, PLANT_ALL, ret);
+    return 0;
 }
 
 static int room_begin(struct dimension_room *room, const struct end_costs *costs,
@@ -561,6 +581,7 @@ int dimension_worker_in(struct dimension_room *room, const struct end_costs *wor
     joint_find(&j, warm);
     for (size_t i = 0; i < n; i++)
         report(&j, i, &sizings[i]);
+    room->worker.weather = j.worker.weather;
     plant_worker_forecast(&j.worker, ret_worker);
     return 0;
 }

@@ -124,7 +124,9 @@ int dimension_worker(const struct end_costs *worker, const struct guest_load *gu
 
 /*
  * Both in a room that is kept from one call to the next: nothing is allocated
- * while there are no more guests than before.
+ * while there are no more guests than before. The forecast is made for `chosen`
+ * guests (NULL: all); nothing is written for others. It begins with the waits of the last
+ * answer, and differs by what they are rounded to (less than 1 %) from that of a new room.
  */
 struct dimension_room;
 struct dimension_room *dimension_room_create(void); /* NULL: no memory */
@@ -132,7 +134,14 @@ void dimension_room_destroy(struct dimension_room *room);
 int plant_forecast_in(struct dimension_room *room, const struct end_costs *worker,
                       const struct guest_load *guests,
                       const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
-                      struct guest_forecast *ret_guests, struct worker_forecast *ret_worker);
+                      const bool *chosen, struct guest_forecast *ret_guests,
+                      struct worker_forecast *ret_worker);
+/*
+ * After plant_forecast_in(), whose arguments still stand: the means of guest i, if its load
+ * were this and the waits for the worker were as they are. 0 or -EINVAL.
+ */
+int plant_means_if(const struct dimension_room *room, size_t i, const struct guest_load *load,
+                   const struct lane_size sizes[DIRECTION_COUNT], struct guest_forecast *ret);
 int dimension_worker_in(struct dimension_room *room, const struct end_costs *worker,
                         const struct guest_load *guests, size_t n, struct sizing *sizings,
                         struct worker_forecast *ret_worker);

@@ -35,8 +35,8 @@ struct guest_lanes {
 
 /* The worker, as the lanes of a guest meet it. */
 struct plant_weather {
-    double wait; /* s that containers wait for it, mean */
-    double late; /* s by which it closes containers late, mean */
+    double late;   /* s by which it closes containers late, mean */
+    double jitter; /* s by which its waits scatter the containers that it forwards, mean */
 };
 
 /* What the containers of one guest are like, sizes and loads being checked before. */

@@ -88,7 +88,7 @@ static void lane_of_forwarder(const struct end_costs *worker, const struct guest
                                   .arrivals_late = late,
                                   .share = forwarded / guest->rate[DIRECTION_RX],
                                   .singles = share > 0.999 ? 0 : rate - forwarded,
-                                  .jitter = isfinite(weather->wait) ? weather->wait : 0,
+                                  .jitter = weather->jitter,
                                   .publish_packet = worker->publish_packet,
                                   .late = plant_late(&guest->costs, rx->containers, busy)};
     struct forwarder *f = &lanes->replayed;

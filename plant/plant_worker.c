@@ -8,6 +8,10 @@
 
 /* Timeouts are chosen by it: in steps, so that sizes and what they make of it come to rest. */
 #define LATE_STEPS 64
+/* The same for the jitter: steps for each doubling. */
+#define JITTER_STEPS 16
+/* Until the weather that was assumed is the weather that comes out. */
+#define PASSES 3
 /* s, half of the loop's budget for a visit. */
 #define TURN_LEFT 50e-6
 
@@ -16,13 +20,19 @@ static double in_steps(double value, double step)
     return step > 0 ? step * nearbyint(value / step) : value;
 }
 
+static double in_octaves(double value, double steps)
+{
+    return value > 0 ? exp2(nearbyint(log2(value) * steps) / steps) : 0;
+}
+
 static int grow(struct plant_worker *w, size_t n)
 {
     struct plant_worker larger = {.room = n};
     larger.lanes = calloc(n + 1, sizeof(*larger.lanes));
+    larger.pasts = calloc(n + 1, sizeof(*larger.pasts));
     larger.classes = calloc(PLANT_CLASSES(n), sizeof(*larger.classes));
     larger.shares = calloc(PLANT_CLASSES(n), sizeof(*larger.shares));
-    if (!larger.lanes || !larger.classes || !larger.shares) {
+    if (!larger.lanes || !larger.pasts || !larger.classes || !larger.shares) {
         plant_worker_free(&larger);
         return -ENOMEM;
     }
@@ -34,22 +44,26 @@ static int grow(struct plant_worker *w, size_t n)
 int plant_worker_begin(struct plant_worker *w, const struct end_costs *costs,
                        const struct guest_load *guests, size_t n)
 {
-    int r = w->lanes && n <= w->room ? 0 : grow(w, n);
+    bool kept = w->lanes && n <= w->room;
+    int r = kept ? 0 : grow(w, n);
     if (r < 0)
         return r;
+    struct plant_weather weather = w->weather;
     w->costs = costs;
     w->guests = guests;
     w->n = n;
-    memset(w->lanes, 0, (n + 1) * sizeof(*w->lanes));
     memset(w->classes, 0, PLANT_CLASSES(n) * sizeof(*w->classes));
     plant_read_class(costs, guests, n, &w->classes[0]);
     plant_worker_forget(w);
+    if (kept)
+        w->weather = weather;
     return 0;
 }
 
 void plant_worker_free(struct plant_worker *w)
 {
     free(w->lanes);
+    free(w->pasts);
     free(w->classes);
     free(w->shares);
 }
@@ -58,23 +72,69 @@ void plant_worker_forget(struct plant_worker *w)
 {
     memset(w->shares, 0, PLANT_CLASSES(w->n) * sizeof(*w->shares));
     w->queue = (struct fast_queue){0};
-    w->spread = w->events = w->setup = 0;
+    w->spread = w->events = w->setup = w->wait = 0;
     w->weather = (struct plant_weather){.late = w->costs->timer_late};
+}
+
+static void question_put(const struct plant_worker *w, const struct guest_load *guest,
+                         const struct lane_size sizes[DIRECTION_COUNT], struct lanes_question *ret)
+{
+    *ret = (struct lanes_question){.forwarded = guest->forwarded,
+                                   .costs = guest->costs,
+                                   .publish_packet = w->costs->publish_packet,
+                                   .weather = w->weather};
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        ret->rate[d] = guest->rate[d];
+        ret->dispersion[d] = guest->dispersion[d];
+        ret->packets[d] =
+            closing_size(sizes[d].packets, guest->limits.bytes_max, guest->packet_bytes[d]);
+        ret->timeout[d] = sizes[d].timeout;
+    }
+    if (!(guest->forwarded > 0))
+        ret->weather.jitter = 0;
+}
+
+static bool same_question(const struct lanes_question *a, const struct lanes_question *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0; /* of doubles only */
+}
+
+/* Asks for what was asked before last: exchanges both answers. False: it was something else. */
+static bool past_recall(struct lanes_past *past, const struct lanes_question *question,
+                        struct guest_lanes *lanes)
+{
+    struct guest_lanes last = *lanes;
+    bool known = same_question(&past->before, question);
+    if (known)
+        *lanes = past->lanes;
+    past->lanes = last;
+    past->before = past->now;
+    past->now = *question;
+    return known;
+}
+
+static void classes_update(struct plant_worker *w, size_t i)
+{
+    plant_guest_classes(w->costs, &w->lanes[i], &w->classes[PLANT_PUBLISH(i)],
+                        &w->classes[PLANT_TAKE(i)]);
 }
 
 void plant_worker_size(struct plant_worker *w, size_t i,
                        const struct lane_size sizes[DIRECTION_COUNT])
 {
-    struct guest_lanes lanes = {0};
-    plant_lanes(w->costs, &w->guests[i], sizes, &w->weather, &lanes);
-    plant_worker_set(w, i, &lanes);
+    struct lanes_past *past = &w->pasts[i];
+    struct lanes_question question;
+    question_put(w, &w->guests[i], sizes, &question);
+    if (!same_question(&past->now, &question) && !past_recall(past, &question, &w->lanes[i]))
+        plant_lanes(w->costs, &w->guests[i], sizes, &w->weather, &w->lanes[i]);
+    classes_update(w, i);
 }
 
 void plant_worker_set(struct plant_worker *w, size_t i, const struct guest_lanes *lanes)
 {
     w->lanes[i] = *lanes;
-    plant_guest_classes(w->costs, &w->lanes[i], &w->classes[PLANT_PUBLISH(i)],
-                        &w->classes[PLANT_TAKE(i)]);
+    w->pasts[i].now = (struct lanes_question){0};
+    classes_update(w, i);
 }
 
 /* A third of E[S^3] / E[S^2] over all work: what a found service lasts, in the second moment. */
@@ -116,7 +176,7 @@ static double cut_of(double backlog)
  */
 static void take_turns(struct plant_worker *w)
 {
-    double wait = w->weather.wait, busy = w->queue.utilisation, own = 0, others = 0;
+    double wait = w->wait, busy = w->queue.utilisation, own = 0, others = 0;
     w->cut = w->return_of_cut = 0;
     for (size_t i = 0; i < w->n && busy > 0; i++) {
         double share = fmin(1, guest_work(w, i) / busy), cut = cut_of(wait * share);
@@ -131,7 +191,7 @@ static void take_turns(struct plant_worker *w)
 /* Over all work, the mean wait stays as it is: where some waits longer, all else waits less. */
 static void stand_behind(struct plant_worker *w)
 {
-    double found = w->weather.wait, busy = fmin(1, w->queue.utilisation), sum = 0;
+    double found = w->wait, busy = fmin(1, w->queue.utilisation), sum = 0;
     for (size_t i = 0; i < w->n && busy > 0; i++) {
         const struct fast_class *take = &w->classes[PLANT_TAKE(i)];
         if (w->lanes[i].forwarded > 0)
@@ -145,7 +205,7 @@ static void stand_behind(struct plant_worker *w)
 /* Relative to the mean wait, that of guest i, whose share of the work is given. */
 static double turn_of(const struct plant_worker *w, double share)
 {
-    double wait = w->weather.wait;
+    double wait = w->wait;
     if (!(wait > 0))
         return 1;
     double own = cut_of(wait * share) * (1 + w->return_of_cut);
@@ -161,7 +221,8 @@ void plant_worker_solve(struct plant_worker *w)
     w->spread = service_spread(w->classes, PLANT_CLASSES(w->n));
     w->setup = plant_setup(w->costs, &events);
     w->events = events.arrivals;
-    w->weather.wait = w->queue.stable ? w->queue.virtual_wait : 0;
+    w->wait = w->queue.stable ? w->queue.virtual_wait : 0;
+    w->weather.jitter = in_octaves(w->wait, JITTER_STEPS);
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
     w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
     take_turns(w);
@@ -204,7 +265,8 @@ void plant_worker_forecast(const struct plant_worker *w, struct worker_forecast 
 int plant_worker_predict(struct plant_worker *w, const struct end_costs *costs,
                          const struct guest_load *guests,
                          const struct lane_size (*sizes)[DIRECTION_COUNT], size_t n,
-                         struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
+                         const bool *chosen, struct guest_forecast *ret_guests,
+                         struct worker_forecast *ret_worker)
 {
     int r = plant_check(costs, guests, n);
     for (size_t i = 0; r == 0 && i < n; i++)
@@ -214,15 +276,19 @@ int plant_worker_predict(struct plant_worker *w, const struct end_costs *costs,
         r = plant_worker_begin(w, costs, guests, n);
     if (r < 0)
         return r;
-    /* Once more with the waits that came out: they move closings and what is forwarded. */
-    for (int pass = 0; pass < 2; pass++) {
+    /* Again with the weather that came out: it moves closings and what is forwarded. */
+    for (int pass = 0; pass < PASSES; pass++) {
+        struct plant_weather before = w->weather;
         for (size_t i = 0; i < n; i++)
             plant_worker_size(w, i, sizes[i]);
         plant_worker_solve(w);
+        if (w->weather.late == before.late && w->weather.jitter == before.jitter)
+            break;
     }
     for (size_t i = 0; i < n; i++) {
         struct worker_view view = plant_worker_view(w, i, plant_worker_wait(w));
-        plant_guest(costs, &guests[i], &w->lanes[i], &view, PLANT_ALL, &ret_guests[i]);
+        if (!chosen || chosen[i])
+            plant_guest(costs, &guests[i], &w->lanes[i], &view, PLANT_ALL, &ret_guests[i]);
     }
     plant_worker_forecast(w, ret_worker);
     return 0;
@@ -233,7 +299,7 @@ int plant_forecast(const struct end_costs *costs, const struct guest_load *guest
                    struct guest_forecast *ret_guests, struct worker_forecast *ret_worker)
 {
     struct plant_worker worker = {0};
-    int r = plant_worker_predict(&worker, costs, guests, sizes, n, ret_guests, ret_worker);
+    int r = plant_worker_predict(&worker, costs, guests, sizes, n, NULL, ret_guests, ret_worker);
 
     plant_worker_free(&worker);
     return r;
