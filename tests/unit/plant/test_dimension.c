@@ -309,6 +309,64 @@ static void a_room_changes_no_answer(void **state)
     dimension_room_destroy(room);
 }
 
+/* What the forecast of a kept room remembers makes no difference that matters. */
+static void a_forecast_hardly_knows_what_was_before(void **state)
+{
+    struct dimension_room *room = dimension_room_create();
+    (void)state;
+    assert_non_null(room);
+    for (int step = 0; step < 12; step++) {
+        struct guest_load guests[GUESTS];
+        struct lane_size sizes[GUESTS][DIRECTION_COUNT];
+        struct guest_forecast kept[GUESTS], anew[GUESTS];
+        struct worker_forecast worker;
+        bool chosen[GUESTS];
+        for (int i = 0; i < GUESTS; i++) {
+            double rate = (20e3 + 5e3 * (step / 2 % 3)) * (i + 1);
+            uint32_t size = 20 + 10 * (uint32_t)i + (step % 2 ? 3 : 0);
+            guests[i] = load(rate, rate, i % 2 * (0.5 + 0.5 * (step % 4 < 2)), 1e-3,
+                             i % 2 ? SCOPE_FORWARDING : SCOPE_ONE_WAY);
+            guests[i].promise.percentile = step < 6 ? 0 : 99;
+            guests[i].dispersion[DIRECTION_RX] = i % 3 == 2 ? 4 : 1;
+            for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+                sizes[i][d] = (struct lane_size){size, 1.2 * size / rate};
+            chosen[i] = (i + step) % 3 > 0;
+        }
+        memset(kept, 0, sizeof(kept));
+        assert_int_equal(plant_forecast(&costs, guests, (const void *)sizes, GUESTS, anew, &worker),
+                         0);
+        assert_int_equal(plant_forecast_in(room, &costs, guests, (const void *)sizes, GUESTS,
+                                           chosen, kept, &worker),
+                         0);
+        for (int i = 0; i < GUESTS; i++)
+            assert_near(kept[i].promised, chosen[i] ? anew[i].promised : 0, 0.005);
+    }
+    dimension_room_destroy(room);
+}
+
+/* One guest's means with another load: those that a forecast of that load alone has. */
+static void means_if_are_those_of_the_other_load(void **state)
+{
+    struct dimension_room *room = dimension_room_create();
+    struct guest_load guest = load(40e3, 40e3, 0, 1e-3, SCOPE_FORWARDING), other = guest;
+    struct lane_size sizes[1][DIRECTION_COUNT] = {{{30, 2e-3}, {30, 2e-3}}};
+    struct guest_forecast now, doubted, alone;
+    struct worker_forecast worker;
+    (void)state;
+    assert_non_null(room);
+    other.forwarded = 1;
+    other.promise.percentile = 99;
+    assert_int_equal(
+        plant_forecast_in(room, &costs, &guest, (const void *)sizes, 1, NULL, &now, &worker), 0);
+    assert_int_equal(plant_means_if(room, 0, &other, sizes[0], &doubted), 0);
+    assert_int_equal(plant_forecast(&costs, &other, (const void *)sizes, 1, &alone, &worker), 0);
+    assert_near(doubted.mean[DIRECTION_TX].fill, alone.mean[DIRECTION_TX].fill, 0.02);
+    assert_true(fabs(now.mean[DIRECTION_TX].fill / doubted.mean[DIRECTION_TX].fill - 1) > 0.2);
+    other.rate[DIRECTION_RX] = NAN;
+    assert_int_equal(plant_means_if(room, 0, &other, sizes[0], &doubted), -EINVAL);
+    dimension_room_destroy(room);
+}
+
 static void refuses_bad_arguments(void **state)
 {
     (void)state;
@@ -345,6 +403,8 @@ int main(void)
         cmocka_unit_test(a_floor_on_the_size_leaves_it_to_the_timeout),
         cmocka_unit_test(a_crowd_gets_a_stable_answer),
         cmocka_unit_test(a_room_changes_no_answer),
+        cmocka_unit_test(a_forecast_hardly_knows_what_was_before),
+        cmocka_unit_test(means_if_are_those_of_the_other_load),
         cmocka_unit_test(refuses_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
