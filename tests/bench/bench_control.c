@@ -376,6 +376,8 @@ static int ticks_part(json_t *root)
         put(root, name, 1e3 * ticks[i].median);
         snprintf(name, sizeof(name), "%s_most_ms", ticks[i].name);
         put(root, name, 1e3 * ticks[i].most);
+        snprintf(name, sizeof(name), "%s_first_ms", ticks[i].name);
+        put(root, name, 1e3 * ticks[i].first);
     }
     return error;
 }

@@ -9,7 +9,7 @@
 #include "controller/controller.h"
 #include "tests/sim/world.h"
 
-#define TICKS 31
+#define TICKS 32
 
 /* Their rates wiggle: every tick has something to decide. */
 static const struct ticks populations[TICKS_POPULATIONS] = {
@@ -119,11 +119,15 @@ static int population_measure(struct ticks *population)
         bench_end(bench);
     if (error)
         return error;
+    population->first = times[0];
+    times[0] = 0;
     qsort(times, TICKS, sizeof(*times), ascending);
-    population->median = times[TICKS / 2];
+    population->median = times[(TICKS + 1) / 2];
     population->most = times[TICKS - 1];
-    printf("a tick for 256 guests, %-22s median %6.2f ms, most of %d %6.2f ms\n", population->title,
-           1e3 * population->median, TICKS, 1e3 * population->most);
+    printf(
+        "a tick for 256 guests, %-22s median %6.2f ms, most of %d %6.2f ms, the first %6.2f ms\n",
+        population->title, 1e3 * population->median, TICKS - 1, 1e3 * population->most,
+        1e3 * population->first);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 struct ticks {
     const char *name, *title;
     const char *text; /* a scenario (tests/sim/README.md) of as many guests as there may be */
-    double median, most;
+    double first, median, most; /* the first, in which all are new; of all others */
 };
 
 #define TICKS_POPULATIONS 3
