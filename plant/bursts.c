@@ -34,11 +34,28 @@ static void kinds_short(struct bursts *b, double k, double a, double share)
         b->kinds[i].share = sum > 0 ? b->kinds[i].share * share / sum : share / cells;
 }
 
-/* Density of a full container's gap, times P(full). */
-static double density(const struct bursts *b, double k, double x)
+/* Density of a full container's gap, times P(full), and its slope. */
+struct density {
+    double value, slope;
+};
+
+/* ln of (k - 1)!, less k ln(rate): what all of a table's densities have in common. */
+static double density_scale(const struct bursts *b, double k)
 {
-    double open = fmin(x, b->timeout), idle = k > 1 ? x - open : 0;
-    return b->rate * poisson_pmf(k - 1, b->rate * (x - idle)) * exp(-b->rate * idle);
+    int sign;
+    return lgamma_r(k, &sign) - k * log(b->rate);
+}
+
+static struct density density(const struct bursts *b, double k, double scale, double x)
+{
+    double open = k > 1 ? fmin(x, b->timeout) : x, relative = -b->rate;
+    if (k > 1 && !(open > 0))
+        return (struct density){0, 0};
+    double power = k > 1 ? (k - 1) * log(open) : 0;
+    if (k > 1 && x <= b->timeout)
+        relative += (k - 1) / open;
+    double value = exp(power - b->rate * x - scale);
+    return (struct density){value, relative * value};
 }
 
 /* Integral of a tail between two points `width` apart, where it is exponential between them. */
@@ -80,13 +97,15 @@ static void gap_table(struct bursts *b, double k, double most)
     b->step = (high - low) / b->rate / (BURST_GAPS - 1);
     if (most <= b->first) /* all that is asked for is certain */
         return;
-    double before = density(b, k, b->first), tail = 0;
-    for (int i = 0; i < BURST_GAPS - 1; i++) {
-        double x = b->first + b->step * i, after = density(b, k, x + b->step);
-        mass[i] = b->step * (before + 4 * density(b, k, x + b->step / 2) + after) / 6;
+    double scale = density_scale(b, k), tail = 0;
+    struct density before = density(b, k, scale, b->first);
+    for (int i = 0; i < BURST_GAPS - 1; i++) { /* trapezoids, put right by Euler and Maclaurin */
+        struct density after = density(b, k, scale, b->first + b->step * (i + 1));
+        double right = b->step * (before.slope - after.slope) / 12;
+        mass[i] = b->step * fmax(0, (before.value + after.value) / 2 + right);
         before = after;
     }
-    tail = before / b->rate; /* the far end's exponential */
+    tail = before.value / b->rate; /* the far end's exponential */
     for (int i = BURST_GAPS - 1; i >= 0; i--) {
         tail += i < BURST_GAPS - 1 ? mass[i] : 0;
         b->log_tail[i] = tail;

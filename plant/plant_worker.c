@@ -9,20 +9,25 @@
 /* Timeouts are chosen by it: in steps, so that sizes and what they make of it come to rest. */
 #define LATE_STEPS 64
 /* The same for the jitter: steps for each doubling. */
-#define JITTER_STEPS 16
+#define JITTER_STEPS 12
 /* Until the weather that was assumed is the weather that comes out. */
 #define PASSES 3
 /* s, half of the loop's budget for a visit. */
 #define TURN_LEFT 50e-6
 
-static double in_steps(double value, double step)
+/* What stands stays until it is most of a step off: no to and fro. */
+static double in_steps(double value, double step, double before)
 {
-    return step > 0 ? step * nearbyint(value / step) : value;
+    if (!(step > 0))
+        return value;
+    return fabs(value - before) < 0.8 * step ? before : step * nearbyint(value / step);
 }
 
-static double in_octaves(double value, double steps)
+static double in_octaves(double value, double steps, double before)
 {
-    return value > 0 ? exp2(nearbyint(log2(value) * steps) / steps) : 0;
+    if (!(value > 0))
+        return 0;
+    return exp2(in_steps(log2(value), 1 / steps, before > 0 ? log2(before) : INFINITY));
 }
 
 static int grow(struct plant_worker *w, size_t n)
@@ -222,9 +227,9 @@ void plant_worker_solve(struct plant_worker *w)
     w->setup = plant_setup(w->costs, &events);
     w->events = events.arrivals;
     w->wait = w->queue.stable ? w->queue.virtual_wait : 0;
-    w->weather.jitter = in_octaves(w->wait, JITTER_STEPS);
+    w->weather.jitter = in_octaves(w->wait, JITTER_STEPS, w->weather.jitter);
     double late = plant_late(w->costs, events.arrivals, fmin(1, w->queue.utilisation));
-    w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS);
+    w->weather.late = in_steps(late, w->costs->timer_late / LATE_STEPS, w->weather.late);
     take_turns(w);
     stand_behind(w);
 }

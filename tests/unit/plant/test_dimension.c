@@ -75,8 +75,9 @@ static void largest_sizes_that_keep_every_promise(void **state)
                 assert_int_equal(s->reason, SIZING_PROMISE);
                 assert_true(s->forecast.promised <= promise * 1.001);
                 assert_true(s->least < promise);
-                assert_within(promised_at(guests, 3, sizings, i, DIRECTION_COUNT, 0),
-                              s->forecast.promised, 1e-9);
+                /* but for what a search remembers of the waits that it came by */
+                assert_near(promised_at(guests, 3, sizings, i, DIRECTION_COUNT, 0),
+                            s->forecast.promised, 1e-3);
                 assert_true(promised_at(guests, 3, sizings, i, DIRECTION_COUNT, 3) > promise);
             }
         }

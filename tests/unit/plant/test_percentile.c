@@ -11,7 +11,7 @@
 #include "plant/percentile.h"
 #include "tests/unit/model/near.h"
 
-#define STEPS 4000
+#define STEPS 1000
 
 /* P(rest > t): a fixed time and an exponential one, or nothing at all with some probability. */
 static double rest_tail(struct rest rest, double t)
@@ -42,7 +42,7 @@ static double slow_percentile(const struct closing_law *fill, double scale, stru
 {
     double low = 0, high = fmin(fill->timeout, 1e3 * fill->size / fill->rate) +
                            40 * (rest.mean + sqrt(rest.var));
-    while (high - low > 1e-5 * high) {
+    while (high - low > 3e-4 * high) {
         double middle = (low + high) / 2;
         if (slow_tail(fill, scale, rest, middle) > 1 - p)
             low = middle;
