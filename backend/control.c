@@ -210,10 +210,11 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 /* --- the workers' figures ------------------------------------------------ */
 
-static void on_worker_export(void *context, const struct segment_sleep *sleep)
+static void on_worker_export(void *context, const struct segment_sleep *sleep, uint64_t held)
 {
     struct control_worker *worker = context;
-    struct segment_worker shown = {.in_use = 1, .updated_ns = clock_ns(), .sleep = *sleep};
+    struct segment_worker shown = {
+        .in_use = 1, .updated_ns = clock_ns(), .sleep = *sleep, .held = held};
 
     segment_write_worker(worker->control->home.segment, worker->index, &shown);
 }

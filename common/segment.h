@@ -142,7 +142,7 @@ struct segment_worker {
     uint32_t in_use;
     uint64_t updated_ns;
     struct segment_sleep sleep;
-    uint64_t interfaces;
+    uint64_t held; /* packets that guests had not taken when their interfaces ended: dropped */
 };
 
 struct segment_header {

@@ -14,6 +14,7 @@
 struct worker_state {
     bool present;
     double utilisation; /* measured; NAN: not known */
+    uint64_t held;
     struct costs costs;
 };
 
@@ -136,6 +137,7 @@ static void workers_feed(struct controller *controller, const struct sample *sam
         worker->present = true;
         worker->utilisation =
             taken->seconds > 0 ? (double)taken->delta.sleep.busy_ns * 1e-9 / taken->seconds : NAN;
+        worker->held = taken->delta.held;
         costs_add_sleep(&worker->costs, &taken->delta.sleep);
     }
 }
@@ -204,6 +206,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
     *ret = (struct worker_report){.worker = worker,
                                   .interfaces = (uint32_t)group->n,
                                   .utilisation = state->utilisation,
+                                  .held = state->held,
                                   .costs = group->costs,
                                   .forecast = group->forecast};
     ret->forecast.stable |= group->n == 0; /* nobody to be late for */

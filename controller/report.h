@@ -109,6 +109,7 @@ struct worker_report {
     uint32_t worker;
     uint32_t interfaces;
     double utilisation; /* measured: share of the tick not asleep */
+    uint64_t held;      /* packets, since the backend started: not taken when interfaces ended */
     struct end_costs costs;
     struct costs_errors errors;      /* of these */
     struct worker_forecast forecast; /* with the sizes wanted */

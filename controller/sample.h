@@ -29,7 +29,7 @@ struct sample_interface {
 struct sample_worker {
     uint32_t worker;
     double seconds;
-    struct segment_worker delta;
+    struct segment_worker delta; /* but `held` is all since the backend started */
 };
 
 struct sample {

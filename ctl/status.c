@@ -42,6 +42,7 @@ static const struct writer_column worker_columns[] = {
     {"predicted_utilisation", "PREDICTED"},
     {"container_rate", "CONTAINERS"},
     {"stable", "STABLE"},
+    {"held", NULL},
 };
 
 static const struct writer_column cost_columns[] = {
@@ -194,6 +195,7 @@ static void workers_write(struct writer *writer, const json_t *workers)
         writer_rate(writer, client_number(worker, "container_rate"));
         flag_write(writer, stable);
         writer_mood(writer, json_is_false(stable) ? WRITER_BAD : WRITER_PLAIN);
+        count_write(writer, worker, "held");
     }
 }
 

@@ -204,6 +204,7 @@ static json_t *worker_json(const struct worker_report *worker)
     json_object_set_new(object, "worker", count(worker->worker));
     json_object_set_new(object, "interfaces", count(worker->interfaces));
     json_object_set_new(object, "utilisation", number(worker->utilisation));
+    json_object_set_new(object, "held", count(worker->held));
     json_object_set_new(object, "predicted_utilisation", number(worker->forecast.utilisation));
     json_object_set_new(object, "container_rate", number(worker->forecast.container_rate));
     json_object_set_new(object, "stable", json_boolean(worker->forecast.stable));

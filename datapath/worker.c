@@ -50,6 +50,7 @@ struct worker {
     /* The thread's own. */
     struct link *links;
     struct segment_sleep sleep;
+    uint64_t held;      /* packets of links that were removed */
     uint64_t looked_ns; /* start of the last look at the ports */
     uint64_t late_ns;   /* recent mean lateness of timers */
     uint64_t grace_ns;  /* how much before its deadline a container is closed in this round */
@@ -175,6 +176,7 @@ static bool command_run(struct worker *worker)
     if (command == COMMAND_REMOVE) {
         link_flush(worker, worker->command_link);
         link_detach(worker, worker->command_link);
+        worker->held += packer_held(&worker->command_link->packer);
     }
     atomic_store(&worker->command, COMMAND_NONE);
     pthread_cond_signal(&worker->done);
@@ -211,7 +213,7 @@ static void figures_show(struct worker *worker, uint64_t now_ns)
     worker->awake_since_ns = now_ns;
     if (now_ns - worker->exported_ns >= LINK_EXPORT_NS) {
         if (worker->options.export)
-            worker->options.export(worker->options.export_context, &worker->sleep);
+            worker->options.export(worker->options.export_context, &worker->sleep, worker->held);
         worker->exported_ns = now_ns;
     }
     for (struct link *link = worker->links; link; link = link->next)

@@ -2,8 +2,8 @@
 /*
  * One thread for a set of links. Each round: every link unloads, reads its port
  * and publishes, within a budget of time, so that a greedy guest can't delay
- * the others, nor one direction the other. With nothing left to do it sleeps until a descriptor, an event or
- * the next deadline. No xenstore call ever runs on it.
+ * the others, nor one direction the other. With nothing left to do it sleeps until a descriptor, an
+ * event or the next deadline. No xenstore call ever runs on it.
  */
 #ifndef XENAGG_DATAPATH_WORKER_H
 #define XENAGG_DATAPATH_WORKER_H
@@ -15,8 +15,11 @@
 /* A link's share of one round. */
 #define WORKER_BUDGET_NS 200000ull
 
-/* Called on the worker's thread about every LINK_EXPORT_NS while it is awake. */
-typedef void worker_export(void *context, const struct segment_sleep *sleep);
+/*
+ * Called on the worker's thread about every LINK_EXPORT_NS while it is awake. `held`: packets that
+ * links held, for the peer did not take them, when they were removed.
+ */
+typedef void worker_export(void *context, const struct segment_sleep *sleep, uint64_t held);
 
 struct worker_options {
     worker_export *export; /* NULL: none */

@@ -121,7 +121,7 @@ static void every_slot_is_its_own(void **state)
 
 static void workers_have_slots_too(void **state)
 {
-    struct segment_worker value = {.in_use = 1, .updated_ns = 5, .interfaces = 9};
+    struct segment_worker value = {.in_use = 1, .updated_ns = 5, .held = 9};
     struct fixture *f = *state;
     struct segment *reader = reader_open(f);
 
@@ -130,7 +130,7 @@ static void workers_have_slots_too(void **state)
     memset(&value, 0, sizeof(value));
     assert_int_equal(segment_read_worker(reader, 0, &value), -ENOENT);
     assert_int_equal(segment_read_worker(reader, SEGMENT_WORKERS - 1, &value), 0);
-    assert_int_equal(value.interfaces, 9);
+    assert_int_equal(value.held, 9);
     assert_true(value.sleep.late_ns == UINT64_MAX);
     assert_int_equal(segment_read_worker(reader, SEGMENT_WORKERS, &value), -ENOENT);
     segment_close(reader);

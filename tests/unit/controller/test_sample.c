@@ -108,6 +108,29 @@ static void differences_are_what_was_added(void **state)
     assert_float_equal(sample.interfaces[0].age, 2, 1e-9);
 }
 
+/* What a worker has dropped stays worth knowing. */
+static void workers_tell_what_was_held(void **state)
+{
+    struct bench *bench = *state;
+    struct segment_worker worker = {.in_use = 1, .updated_ns = SECOND, .held = 30};
+    struct sample sample;
+
+    assert_int_equal(segment_create(bench->path, 0, &bench->writer), 0);
+    worker.sleep.wake_sq = 500;
+    segment_write_worker(bench->writer, 3, &worker);
+    assert_int_equal(sampler_take(bench->sampler, SECOND, &sample), 0);
+    worker.updated_ns = 3 * SECOND;
+    worker.sleep.wake_sq = 800;
+    worker.held = 40;
+    segment_write_worker(bench->writer, 3, &worker);
+    assert_int_equal(sampler_take(bench->sampler, 3 * SECOND, &sample), 0);
+    assert_int_equal(sample.n_workers, 1);
+    assert_int_equal(sample.workers[0].worker, 3);
+    assert_float_equal(sample.workers[0].seconds, 2, 1e-9);
+    assert_int_equal(sample.workers[0].delta.sleep.wake_sq, 300);
+    assert_int_equal(sample.workers[0].delta.held, 40);
+}
+
 /* Another guest in the slot, or the same one connected anew, has not sent minus 4000 packets. */
 static void new_lives_are_not_taken_for_traffic(void **state)
 {
@@ -196,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(backend_may_come_go_and_come_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_segment_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(workers_are_sampled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(workers_tell_what_was_held, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

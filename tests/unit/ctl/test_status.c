@@ -33,7 +33,7 @@ static const char answer[] =
     "\"history\":{\"path\":\"/x/history.db\",\"ok\":false,\"error\":\"disk full\",\"dropped\":7},"
     "\"ticks\":{\"count\":5,\"mean_us\":310,\"max_us\":900}},"
     "\"workers\":[{\"worker\":0,\"interfaces\":2,\"utilisation\":0.34,"
-    "\"predicted_utilisation\":0.33,\"container_rate\":1900,\"stable\":true,\"costs\":{"
+    "\"predicted_utilisation\":0.33,\"container_rate\":1900,\"stable\":true,\"held\":17,\"costs\":{"
     "\"read_ns\":2100,\"publish_ns\":4200,\"publish_packet_ns\":43,\"unload_ns\":2200,"
     "\"unload_packet_ns\":1300,\"wakeup_ns\":43000,\"read_error_ns\":21,"
     "\"publish_error_ns\":null,\"publish_packet_error_ns\":null,\"publish_whole_error_ns\":71,"
@@ -141,6 +141,8 @@ static void test_json(void **state)
     assert_float_equal(json_number_value(json_object_get(first, "least_s")), 210e-6, 1e-12);
     assert_true(json_is_null(json_object_get(second, "promise_s")));
     assert_true(json_is_null(json_object_get(second, "kept")));
+    const json_t *worker = json_array_get(json_object_get(json, "workers"), 0);
+    assert_int_equal(json_integer_value(json_object_get(worker, "held")), 17);
     const json_t *costs = json_array_get(json_object_get(json, "costs"), 0);
     assert_float_equal(json_number_value(json_object_get(costs, "wakeup_error_s")), 3.7e-6, 1e-12);
     assert_float_equal(json_number_value(json_object_get(costs, "publish_whole_error_s")), 71e-9,

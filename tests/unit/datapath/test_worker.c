@@ -351,6 +351,42 @@ static void a_stalled_guest_costs_no_cpu(void **state)
     await_frames(f, &f->guest, 0, PAIR_BYTES / 1500);
 }
 
+static void held_shown(void *context, const struct segment_sleep *sleep, uint64_t held)
+{
+    (void)sleep;
+    atomic_store((_Atomic uint64_t *)context, held);
+}
+
+/* Packets that have nowhere to go when their link ends. */
+static void what_a_guest_never_took_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic uint64_t held = 0;
+    struct worker_options options = {.export = held_shown, .export_context = &held};
+    uint32_t length = CONTAINER_FRAME_MAX;
+
+    worker_stop(f->backend_worker);
+    assert_int_equal(worker_start(&options, &f->backend_worker), 0);
+    f->backend.worker = f->backend_worker;
+    pair_tune(f->backend.end, 1, 100, CONTAINER_BYTES_MAX);
+    add(&f->backend); /* nobody at the other end */
+    frame_make(f->frame, length, 0);
+    for (int i = 0; i < WAIT_MS && !atomic_load(&f->backend.dropped); i++) {
+        wire_send(f->backend.end, f->frame, length);
+        usleep(1000);
+    }
+    assert_true(atomic_load(&f->backend.dropped) > 0);
+    assert_int_equal(atomic_load(&held), 0);
+    worker_remove(f->backend_worker, f->backend.link);
+    assert_int_equal(packer_held(&f->backend.link->packer), 1);
+    for (int i = 0; i < WAIT_MS && !atomic_load(&held); i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&held), 1);
+    worker_stop(f->backend_worker); /* before `held` goes */
+    assert_int_equal(worker_start(&(struct worker_options){0}, &f->backend_worker), 0);
+    f->backend.worker = f->backend_worker;
+}
+
 int main(void)
 {
 #define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -366,6 +402,7 @@ int main(void)
         WORKER_TEST(a_lying_consumer_fails_its_link),
         WORKER_TEST(a_bad_guest_is_nothing_to_another),
         WORKER_TEST(a_stalled_guest_costs_no_cpu),
+        WORKER_TEST(what_a_guest_never_took_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
