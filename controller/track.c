@@ -44,15 +44,17 @@ void track_begin(struct track *track, struct keys_interface interface, const cha
     track->state = TUNING_STALE;
 }
 
-static bool promise_same(const struct promise *a, const struct promise *b)
+/* Whether both count delays the same way. */
+static bool promise_alike(const struct promise *a, const struct promise *b)
 {
-    return a->delay == b->delay && a->percentile == b->percentile && a->scope == b->scope;
+    return a->percentile == b->percentile && a->scope == b->scope;
 }
 
 bool track_policy(struct track *track, const struct config_policy *policy,
                   const struct lane_size by_hand[DIRECTION_COUNT])
 {
-    bool same = promise_same(&track->policy.promise, &policy->promise);
+    bool alike = promise_alike(&track->policy.promise, &policy->promise);
+    bool same = alike && track->policy.promise.delay == policy->promise.delay;
 
     track->policy = *policy;
     track->by_hand = false;
@@ -62,8 +64,10 @@ bool track_policy(struct track *track, const struct config_policy *policy,
             track->policy.fixed[d] = true;
             track->policy.fixed_size[d] = by_hand[d];
         }
-    if (!same) { /* what was learnt of the old one says nothing of the new */
+    /* What was learnt of means says nothing of percentiles, nor one way of forwarding. */
+    if (!alike)
         memset(&track->bias[BIAS_PROMISE], 0, sizeof(track->bias[BIAS_PROMISE]));
+    if (!same) {
         verdict_restart(&track->verdict);
         track->expects = false;
         track->judged = false;
