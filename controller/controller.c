@@ -198,8 +198,11 @@ static int worker_tick(struct controller *controller, uint32_t worker,
     group->turn = controller->ticks;
     for (size_t i = 0; i < controller->n_tracks; i++) {
         struct track *track = &controller->tracks[i];
-        if (!track->stale && track->worker == worker)
+        if (!track->stale && track->worker == worker) {
+            track->unseen =
+                hypot(costs_wakeup_error(&state->costs), costs_wakeup_error(&track->costs));
             group_add(group, track, track->delta);
+        }
     }
     costs_get(&state->costs, &group->costs);
     error = group_tick(group);

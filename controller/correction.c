@@ -120,6 +120,7 @@ double correction_margin(const struct track *track)
 
     error = hypot(error, MARGIN_FAR * fmin(far, promised));
     error = hypot(error, MARGIN_SECONDS);
+    error = hypot(error, track->unseen);
     error = hypot(error, MARGIN_CORRECTION / MARGIN_ERRORS * fabs(bias_get(bias, 0).value));
     double least = track->policy.promise.percentile > 0 ? MARGIN_MIN_PERCENTILE : MARGIN_MIN;
     double share = hypot(MARGIN_ERRORS * error / promised, correction_surprise(track));

@@ -87,6 +87,11 @@ void costs_get(const struct costs *costs, struct end_costs *ret)
     };
 }
 
+double costs_wakeup_error(const struct costs *costs)
+{
+    return wake_get(costs).error;
+}
+
 void costs_errors(const struct costs *costs, struct costs_errors *ret)
 {
     struct line_cost publish = line_get(&costs->publish, &guess_publish);
@@ -94,7 +99,7 @@ void costs_errors(const struct costs *costs, struct costs_errors *ret)
 
     *ret = (struct costs_errors){
         .read = read_get(costs).error,
-        .wakeup = wake_get(costs).error,
+        .wakeup = costs_wakeup_error(costs),
         .publish_whole = publish.error,
         .unload_whole = unload.error,
         .publish = publish.fixed_error,

@@ -41,5 +41,7 @@ struct costs_errors {
     bool publish_alike, unload_alike;
 };
 void costs_errors(const struct costs *costs, struct costs_errors *ret);
+/* The one of these for `wakeup`. */
+double costs_wakeup_error(const struct costs *costs);
 
 #endif

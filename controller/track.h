@@ -36,6 +36,7 @@ struct track {
     struct mean_estimator bytes[DIRECTION_COUNT];
     bool in_use[DIRECTION_COUNT];
     struct costs costs;
+    double unseen; /* s, standard error of the waits that nobody sees, but by probes: wake-ups */
     /* Whether its tx packets come in the bursts that its rx containers left in: > 0 speaks for it.
      */
     double forwards;

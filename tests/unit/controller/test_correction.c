@@ -38,10 +38,31 @@ static void another_delay_is_no_reason_to_forget(void **state)
     assert_float_equal(correction_of(&track, BIAS_PROMISE, 80e-6), 0, 1e-12);
 }
 
+/* What both ends' probes leave open is in no measured delay, so no tick tells of it. */
+static void what_nobody_sees_widens_the_margin(void **state)
+{
+    struct track track = {0};
+
+    (void)state;
+    promise(&track, 150e-6, 0);
+    learn(&track, 110e-6, 30e-6);
+    double before = correction_margin(&track);
+    track.unseen = 5e-6;
+    double after = correction_margin(&track);
+    assert_true(after >= 10e-6); /* two of these */
+    assert_true(after > before);
+    /* To a promise of milliseconds it is nothing. */
+    promise(&track, 5e-3, 0);
+    after = correction_margin(&track);
+    track.unseen = 0;
+    assert_true(after <= 1.01 * correction_margin(&track));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_delay_is_no_reason_to_forget),
+        cmocka_unit_test(what_nobody_sees_widens_the_margin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
