@@ -66,12 +66,18 @@ static int draw(const struct explain *explain, const char *file)
         .promise = explain->record.loads[explain->guest].promise.delay,
         .chosen = size->packets,
         .chosen_text = chosen,
+        .percentile = explain->record.loads[explain->guest].promise.percentile,
         .points = points,
         .streams = 1,
         .n = explain->n_curve,
     };
 
-    snprintf(chosen, sizeof(chosen), "%u packets", size->packets);
+    if (explain_is_silent(explain)) {
+        ctl_error("--plot: there is nothing to draw: the VM is silent");
+        return CTL_FAILED;
+    }
+    snprintf(chosen, sizeof(chosen), size->packets == 1 ? "%u packet" : "%u packets",
+             size->packets);
     for (size_t i = 0; i < explain->n_curve; i++)
         points[i] = point_of(explain, &explain->curve[i]);
     int error = model_plot(&plot);

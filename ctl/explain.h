@@ -6,6 +6,8 @@
 #ifndef XENAGG_CTL_EXPLAIN_H
 #define XENAGG_CTL_EXPLAIN_H
 
+#include <stdbool.h>
+
 #include "ctl/record.h"
 #include "ctl/writer.h"
 
@@ -35,6 +37,8 @@ struct explain {
 
 /* The direction whose size the curve is drawn over. */
 enum direction explain_lead(const struct explain *explain);
+/* It neither gets nor sends packets: its sizes bound what may come. */
+bool explain_is_silent(const struct explain *explain);
 /* From a record to all else. 0, -EINVAL (the record has what the model refuses), -ENOMEM. */
 int explain_solve(struct explain *explain);
 

@@ -27,6 +27,13 @@ enum direction explain_lead(const struct explain *explain)
                                                                            : DIRECTION_TX;
 }
 
+bool explain_is_silent(const struct explain *explain)
+{
+    const double *rate = explain->record.loads[explain->guest].rate;
+
+    return !(rate[DIRECTION_RX] > 0) && !(rate[DIRECTION_TX] > 0);
+}
+
 static int size_solve(const struct explain *explain, double factor, struct explain_size *ret)
 {
     const struct record *record = &explain->record;

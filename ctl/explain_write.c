@@ -54,13 +54,6 @@ static double ask(sqlite3 *db, const struct explain *explain, const char *sql,
     return value;
 }
 
-/* It neither gets nor sends packets: sizes bound what may come. */
-static bool is_silent(const struct explain *explain)
-{
-    return !(load_of(explain)->rate[DIRECTION_RX] > 0) &&
-           !(load_of(explain)->rate[DIRECTION_TX] > 0);
-}
-
 /* ---- what it is about ---- */
 
 static void write_size(struct writer *writer, const struct lane_size *size)
@@ -248,7 +241,7 @@ static void write_parts(struct writer *writer, const struct explain *explain)
                  COUNT(columns));
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         const struct delay_parts *parts = &forecast->mean[d];
-        if (!(load_of(explain)->rate[d] > 0) && !is_silent(explain))
+        if (!(load_of(explain)->rate[d] > 0) && !explain_is_silent(explain))
             continue;
         writer_row(writer);
         writer_text(writer, direction_names[d]);
@@ -305,7 +298,7 @@ static void write_alternatives(struct writer *writer, const struct explain *expl
 {
     writer_table(writer, "alternatives", "What other sizes would make of it",
                  "Nothing: the VM is silent.", size_columns, COUNT(size_columns));
-    for (int i = 0; i < EXPLAIN_ALTERNATIVES && !is_silent(explain); i++)
+    for (int i = 0; i < EXPLAIN_ALTERNATIVES && !explain_is_silent(explain); i++)
         write_alternative(writer, explain, &explain->alternatives[i]);
 }
 

@@ -100,6 +100,7 @@ struct model_plot {
     double promise;     /* s */
     double chosen;      /* place on the x axis, NAN: none */
     const char *chosen_text;
+    double percentile; /* of the delay; its parts are means all the same; 0: a mean, too */
     const struct model_point *points; /* those of all streams, place by place */
     size_t n, streams;                /* places, streams at each */
     bool sizes;                       /* draw the sizes, too: they differ */

@@ -139,15 +139,20 @@ static void put_head(FILE *file, const struct model_plot *plot, struct unit unit
 static void put_script(FILE *file, const struct model_plot *plot)
 {
     struct unit unit = unit_for(plot);
+    const char *mean = plot->percentile > 0 ? " (mean)" : "";
 
     put_head(file, plot, unit);
     put_marks(file, plot, unit.seconds);
     put_data(file, plot, unit.seconds);
     fprintf(file,
-            "plot $points u 1:(0):2 w filledcurves fc '#9ecae1' t 'filling', "
-            "'' u 1:2:3 w filledcurves fc '#fdae6b' t 'waiting', "
-            "'' u 1:3:4 w filledcurves fc '#a1d99b' t 'service', "
-            "'' u 1:5 w lines lw 2 lc 'black' t 'delay'%s",
+            "plot $points u 1:(0):2 w filledcurves fc '#9ecae1' t 'filling%s', "
+            "'' u 1:2:3 w filledcurves fc '#fdae6b' t 'waiting%s', "
+            "'' u 1:3:4 w filledcurves fc '#a1d99b' t 'service%s', "
+            "'' u 1:5 w lines lw 2 lc 'black' t 'delay",
+            mean, mean, mean);
+    if (plot->percentile > 0)
+        fprintf(file, " of %g %%", plot->percentile);
+    fprintf(file, "'%s",
             plot->sizes ? ", '' u 1:6 axes x1y2 w lines lw 2 lc '#d62728' t 'size'" : "");
     for (size_t k = 1; k <= others(plot); k++)
         fprintf(file, ", '' u 1:%zu w lines lw 2 dt %zu lc 'black' t 'delay, stream %zu'", 6 + k,

@@ -189,6 +189,11 @@ static void delays_are_plotted(void **state)
     for (size_t i = 0; i < GUESTS; i++) {
         snprintf(command, sizeof(command), "explain %s --plot %s", names[i], path);
         run(command, false);
+        if (i == SILENT) {
+            assert_int_equal(live.code, 1);
+            says("nothing to draw: the VM is silent");
+            continue;
+        }
         if (live.code)
             fail_msg("%s: %s", command, live.said);
         FILE *file = fopen(path, "re");
