@@ -2,7 +2,8 @@
 /*
  * xenaggctl capacity: how many more guests fit. The model is asked with what
  * the daemon last recorded of the workers and their guests (table `input`), and
- * keeps in hand what the daemon keeps in hand.
+ * keeps in hand what the daemon keeps in hand; the worker's costs are taken to be
+ * two standard errors higher than was measured.
  */
 #include <errno.h>
 #include <math.h>
@@ -27,6 +28,8 @@
 #define MANY 32u    /* VMs: of more, each is asked about once */
 #define WORKERS 16u /* of a backend */
 #define OLD_SECONDS 60.0
+#define CAUTION 2.0 /* standard errors */
+#define NS 1e-9
 
 struct asked {
     const char *vm, *rate_text, *scope, *percentile_text, *database;
@@ -48,6 +51,30 @@ static void host_free(struct host *host)
         record_free(&host->workers[i]);
 }
 
+/*
+ * The worker's costs as high as they may well be: a worker that is almost busy all the time makes
+ * much of little. Histories of older versions do not say how well they are known.
+ */
+static void costs_raise(sqlite3 *db, double time, struct record *record)
+{
+    static const char sql[] = "SELECT read_error_ns, publish_whole_error_ns, unload_whole_error_ns,"
+                              " wakeup_error_ns FROM worker WHERE time = ? AND worker = ?";
+    double *const costs[] = {&record->costs.read, &record->costs.publish, &record->costs.unload,
+                             &record->costs.wakeup};
+    sqlite3_stmt *statement;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
+        return;
+    sqlite3_bind_double(statement, 1, time);
+    sqlite3_bind_int64(statement, 2, record->worker);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        for (int i = 0; i < 4; i++) {
+            double error = NS * database_number(statement, i);
+            *costs[i] += isfinite(error) ? CAUTION * error : 0;
+        }
+    sqlite3_finalize(statement);
+}
+
 static int workers_read(sqlite3 *db, sqlite3_stmt *statement, struct host *host)
 {
     int error = 0;
@@ -55,8 +82,10 @@ static int workers_read(sqlite3 *db, sqlite3_stmt *statement, struct host *host)
     while (!error && host->n < WORKERS && sqlite3_step(statement) == SQLITE_ROW) {
         uint32_t worker = (uint32_t)sqlite3_column_int64(statement, 0);
         error = record_read_worker(db, worker, host->time, &host->workers[host->n]);
-        if (!error)
-            host->guests += host->workers[host->n++].n;
+        if (error)
+            break;
+        costs_raise(db, host->time, &host->workers[host->n]);
+        host->guests += host->workers[host->n++].n;
     }
     return error;
 }

@@ -117,6 +117,30 @@ static void faster_newcomers_are_fewer(void **state)
     assert_true(more[1] > 0.35 * more[0] && more[1] < 0.65 * more[0]);
 }
 
+/* Costs that are hardly known may be higher. */
+static void what_is_not_known_well_is_not_given_away(void **state)
+{
+    const char *const sql[] = {"UPDATE worker SET read_error_ns = 0, publish_whole_error_ns = 0,"
+                               " unload_whole_error_ns = 0, wakeup_error_ns = 0",
+                               "UPDATE worker SET publish_whole_error_ns = publish_ns / 2",
+                               "UPDATE worker SET publish_whole_error_ns = NULL"};
+    double more[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(lab.path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        json_t *json = program_json(
+            lab.folder, PROGRAM_WORDS("capacity", "web", "--json", "--database", lab.path));
+        more[i] = number_of(row_of(json, 0), "more");
+        json_decref(json);
+    }
+    assert_true(more[1] < more[0]);
+    assert_true(more[2] == more[0]);
+}
+
 static void mistakes_are_named(void **state)
 {
     static const char *const bad[][2] = {{"--rate", "fast"},
@@ -151,9 +175,13 @@ static void old_records_are_called_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_vm_is_asked_about),     cmocka_unit_test(relaxed_promises_fit_more),
-        cmocka_unit_test(a_rate_is_like_the_nearest), cmocka_unit_test(faster_newcomers_are_fewer),
-        cmocka_unit_test(mistakes_are_named),         cmocka_unit_test(old_records_are_called_so),
+        cmocka_unit_test(each_vm_is_asked_about),
+        cmocka_unit_test(relaxed_promises_fit_more),
+        cmocka_unit_test(a_rate_is_like_the_nearest),
+        cmocka_unit_test(faster_newcomers_are_fewer),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(old_records_are_called_so),
+        cmocka_unit_test(what_is_not_known_well_is_not_given_away), /* changes the history */
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
