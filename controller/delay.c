@@ -18,6 +18,15 @@ static double mean_of(uint64_t sum_ns, uint64_t n)
     return mean < 3600 ? mean : NAN;
 }
 
+/* What the backend saw itself, where there are two to choose from. */
+double delay_fill(const struct segment_interface *delta, enum direction d)
+{
+    const struct segment_lane *lane = delay_lane(delta, d);
+
+    return d == DIRECTION_RX ? mean_of(lane->pack.fill_ns, lane->pack.published_packets)
+                             : mean_of(lane->unload.fill_ns, lane->unload.packets);
+}
+
 void delay_parts(const struct segment_interface *delta, enum direction d, struct delay_parts *ret)
 {
     const struct segment_lane *lane = delay_lane(delta, d);
@@ -26,9 +35,7 @@ void delay_parts(const struct segment_interface *delta, enum direction d, struct
     uint64_t counted = histogram_count(&lane->delay);
 
     ret->port = mean_of(pack->port_wait_ns, pack->packets);
-    /* What the backend saw itself, where there are two to choose from. */
-    ret->fill = d == DIRECTION_RX ? mean_of(pack->fill_ns, pack->published_packets)
-                                  : mean_of(unload->fill_ns, unload->packets);
+    ret->fill = delay_fill(delta, d);
     ret->publish = mean_of(pack->publish_wait_ns + pack->publish.sum_t, pack->containers);
     ret->ring = mean_of(delta->echo_ns, delta->echo_n) / 2;
     ret->unload = mean_of(unload->place_ns, unload->packets);

@@ -16,6 +16,8 @@ const struct segment_lane *delay_lane(const struct segment_interface *delta, enu
 
 /* Parts of the mean (s); NAN where nothing tells. `total` is the histogram's mean. */
 void delay_parts(const struct segment_interface *delta, enum direction d, struct delay_parts *ret);
+/* Of these, the wait for the container's closing alone. */
+double delay_fill(const struct segment_interface *delta, enum direction d);
 /* Percentile of a direction's delay (s); NAN where nothing was measured. */
 double delay_percentile(const struct histogram *delay, double percentile);
 

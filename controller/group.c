@@ -160,7 +160,6 @@ static int weigh_forwards(struct group *group, size_t i, bool *ret_changed)
     bool forwards = track_forwards(track);
     struct guest_forecast doubted;
     struct guest_load doubt;
-    struct delay_parts parts;
 
     track_load(track, !forwards, &doubt);
     int error = plant_means_if(group->model, i, &doubt, group->sizes[i], &doubted);
@@ -168,9 +167,8 @@ static int weigh_forwards(struct group *group, size_t i, bool *ret_changed)
         return error;
     double if_wrong = doubted.mean[DIRECTION_TX].fill;
     double if_right = group->forecasts[i].mean[DIRECTION_TX].fill;
-    delay_parts(group->deltas[i], DIRECTION_TX, &parts);
-    track_weigh_forwards(track, parts.fill, forwards ? if_right : if_wrong,
-                         forwards ? if_wrong : if_right);
+    track_weigh_forwards(track, delay_fill(group->deltas[i], DIRECTION_TX),
+                         forwards ? if_right : if_wrong, forwards ? if_wrong : if_right);
     *ret_changed |= track_forwards(track) != forwards;
     return 0;
 }
@@ -220,6 +218,7 @@ static void keep(const struct group *group, size_t i, struct guest_load *target)
     struct lane_size at_work[DIRECTION_COUNT];
 
     track_at_work(track, at_work);
+    target->unasked = true;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         target->fixed[d] = true;
         target->fixed_size[d] = track->decided ? track->current[d] : at_work[d];
@@ -247,6 +246,8 @@ static void targets_fill(struct group *group, struct guest_load *targets)
         anticipate(track, &targets[i]);
         targets[i].promise.delay = correction_target(track, correction_margin(track));
         group->sizings[i] = track->sizing;
+        if (group->n > AGENDA_MAX && !track_sized(track)) /* a search anew would look at all */
+            track_at_work(track, group->sizings[i].size);
     }
 }
 

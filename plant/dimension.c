@@ -99,6 +99,11 @@ static bool plan_leads(const struct plan *p, enum direction d)
     return p->free[d] && !(p->tied && d == DIRECTION_TX);
 }
 
+static bool plan_is_silent(const struct plan *p, const struct guest_load *g, enum direction d)
+{
+    return !p->free[d] && !g->fixed[d];
+}
+
 static void plan_take(struct plan *p, const struct search *s)
 {
     p->size[s->lead] = s->last.size[s->lead];
@@ -311,13 +316,15 @@ static bool joint_holds(struct joint *j)
     for (size_t i = 0; i < j->n; i++) {
         const struct plan *p = &j->plans[i];
         const struct guest_load *g = &j->worker.guests[i];
-        struct worker_view view = plant_worker_view(&j->worker, i, wait);
         struct guest_forecast f;
-        plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_PROMISED, &f);
         bool kept = !g->fixed[DIRECTION_RX] && !g->fixed[DIRECTION_TX];
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
             kept &= !(plan_leads(p, d) && p->given_up[d]);
-        if (kept && f.promised > g->promise.delay * 1.0005)
+        if (!kept)
+            continue;
+        struct worker_view view = plant_worker_view(&j->worker, i, wait);
+        plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_PROMISED, &f);
+        if (f.promised > g->promise.delay * 1.0005)
             return false;
     }
     return true;
@@ -366,13 +373,15 @@ static void joint_hurry_silent(struct joint *j)
     for (size_t i = 0; i < j->n; i++) {
         const struct guest_load *g = &j->worker.guests[i];
         struct plan *p = &j->plans[i];
-        struct worker_view view = plant_worker_view(&j->worker, i, plant_worker_wait(&j->worker));
         struct guest_forecast f;
+        if (!plan_is_silent(p, g, DIRECTION_RX) && !plan_is_silent(p, g, DIRECTION_TX))
+            continue;
+        struct worker_view view = plant_worker_view(&j->worker, i, plant_worker_wait(&j->worker));
         plant_guest(j->worker.costs, g, &j->worker.lanes[i], &view, PLANT_PROMISED, &f);
         if (f.promised <= g->promise.delay)
             continue;
         for (enum direction d = 0; d < DIRECTION_COUNT; d++)
-            if (!p->free[d] && !g->fixed[d])
+            if (plan_is_silent(p, g, d))
                 p->size[d].packets = g->limits.packets_min;
         plant_worker_size(&j->worker, i, p->size);
     }
@@ -558,9 +567,9 @@ static int room_begin(struct dimension_room *room, const struct end_costs *costs
 /* Whether there are sizes to begin with that may be right still. */
 static bool is_warm(const struct sizing *before, const struct guest_load *guest)
 {
-    bool asked = !guest->fixed[DIRECTION_RX] || !guest->fixed[DIRECTION_TX];
-    return before->size[DIRECTION_RX].packets > 0 &&
-           !(asked && before->reason == SIZING_UNATTAINABLE);
+    if (guest->fixed[DIRECTION_RX] && guest->fixed[DIRECTION_TX])
+        return true;
+    return before->size[DIRECTION_RX].packets > 0 && before->reason != SIZING_UNATTAINABLE;
 }
 
 int dimension_worker_in(struct dimension_room *room, const struct end_costs *worker,
@@ -580,7 +589,8 @@ int dimension_worker_in(struct dimension_room *room, const struct end_costs *wor
     }
     joint_find(&j, warm);
     for (size_t i = 0; i < n; i++)
-        report(&j, i, &sizings[i]);
+        if (!guests[i].unasked)
+            report(&j, i, &sizings[i]);
     room->worker.weather = j.worker.weather;
     plant_worker_forecast(&j.worker, ret_worker);
     return 0;

@@ -61,6 +61,7 @@ struct guest_load {
     struct size_limits limits;
     bool fixed[DIRECTION_COUNT]; /* size is the operator's, keep `fixed_size` */
     struct lane_size fixed_size[DIRECTION_COUNT];
+    bool unasked; /* both are fixed, and nobody wants to know what comes of it: others do meet it */
 };
 
 /* A delay and what it is made of (mean, s). */
@@ -117,7 +118,7 @@ int plant_forecast(const struct end_costs *worker, const struct guest_load *gues
  * one. The work is bounded (to less than half a second of a server's core for any
  * number of guests up to a few hundred): if the search is not done by then, the
  * best that it has found counts, and `attainable` says what that keeps. Returns 0, -EINVAL,
- * -ENOMEM; `sizings` is untouched on failure.
+ * -ENOMEM; `sizings` is untouched on failure, and where a guest is unasked.
  */
 int dimension_worker(const struct end_costs *worker, const struct guest_load *guests, size_t n,
                      struct sizing *sizings, struct worker_forecast *ret_worker);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 
 #define CELLS 24
+/* erfc() of more is none: less than 1e-6. */
+#define FAR_OUT 3.5
 
 struct rest rest_wait(double mean, double decay)
 {
@@ -69,9 +71,10 @@ static struct count count_of(double n)
 /* `root`: the cube root of x. */
 static double below(const struct count *c, double x, double root)
 {
-    if (c->n <= 0)
-        return 0;
-    return c->n < 2 ? exp(-x) : 0.5 * erfc(c->spread * (root * c->per_root - c->middle));
+    if (c->n < 2)
+        return c->n > 0 ? exp(-x) : 0;
+    double z = c->spread * (root * c->per_root - c->middle);
+    return z < -FAR_OUT ? 1 : z > FAR_OUT ? 0 : 0.5 * erfc(z);
 }
 
 /* The fill wait in cells of the same width: the probability beyond each of their edges. */
