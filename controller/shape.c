@@ -29,9 +29,6 @@
 #define COUNTS_NEAR 3 /* of them, next to the smallest */
 #define COUNT_MORE 0.25
 #define COUNT_MUCH 4.0
-/* Packets that come closer together than Poisson's are taken as bursts from here on (as the model
- * does). */
-#define DISPERSION_BURSTS 1.5
 /* Of what the promise leaves, a silent lane's timeout takes this much. */
 #define SILENT_SHARE 0.7
 /* Fewer packets in that time than this: containers of one, whatever the size. */
@@ -59,7 +56,7 @@ static struct filled fill_measure(const struct fill *fill, const struct lane_siz
 {
     struct closing_law law;
     struct batch_closing batches;
-    bool bursts = fill->dispersion > DISPERSION_BURSTS && !(fill->share > 0);
+    bool bursts = fill->dispersion > BATCH_DISPERSION && !(fill->share > 0);
 
     if (closing_solve(fill->rate, size->packets, size->timeout, &law))
         return (struct filled){INFINITY, 1};
@@ -211,7 +208,7 @@ static struct lane_size shape_count(const struct fill *fill, double most, uint32
 /* A rate that jumps, or that bursts: what is right for it now is not right for long. */
 static bool is_changing(const struct fill *fill, const struct rate_range *range)
 {
-    return fill->dispersion > DISPERSION_BURSTS || rate_range_low(range) > 0 ||
+    return fill->dispersion > BATCH_DISPERSION || rate_range_low(range) > 0 ||
            rate_range_high(range) > 0;
 }
 

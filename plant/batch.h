@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/* Packets that come closer together than Poisson's are taken as bursts from this index on. */
+#define BATCH_DISPERSION 1.5
+
 /* As struct closing_law. */
 struct batch_closing {
     double packets, packets_var, packets_met;

@@ -7,8 +7,6 @@
 
 /* Of the work found, s: so long it is remembered that a publication was just before. */
 #define RETURN_MEMORY 1.3
-/* Packets that come closer together than Poisson's are taken as bursts from here on. */
-#define DISPERSION_BURSTS 1.5
 /* Below this share the forwarded bursts are lost among the guest's own packets. */
 #define FORWARDED_MIN 0.02
 
@@ -42,7 +40,7 @@ static void lane_of_arrivals(double rate, double dispersion, const struct lane_s
     /* Cannot fail: the caller has checked rate and size. */
     (void)closing_solve(rate, size->packets, size->timeout + late, &ret->law);
     lane_from_closing(&ret->law, ret);
-    if (!(dispersion > DISPERSION_BURSTS) || !(rate > 0))
+    if (!(dispersion > BATCH_DISPERSION) || !(rate > 0))
         return;
     batch_closing_solve(rate, dispersion, size->packets, size->timeout + late, &batches);
     lane_from_batches(&batches, ret);
@@ -182,7 +180,7 @@ void plant_guest_classes(const struct end_costs *worker, const struct guest_lane
 
 double plant_burst(double dispersion)
 {
-    return dispersion > DISPERSION_BURSTS ? dispersion : 1;
+    return dispersion > BATCH_DISPERSION ? dispersion : 1;
 }
 
 void plant_read_class(const struct end_costs *worker, const struct guest_load *guests, size_t n,
