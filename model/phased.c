@@ -85,7 +85,15 @@ static int sum_up(struct phased *phased)
     return phases_fit(mean, second / (phased->container_rate * mean * mean) - 1, &phased->service);
 }
 
-int phased_init(const struct query *query, struct phased *ret)
+static void phased_release(struct phased *phased)
+{
+    free(phased->classes);
+    free(phased->class_of);
+    phased->classes = NULL;
+    phased->class_of = NULL;
+}
+
+static int phased_init(const struct query *query, struct phased *ret)
 {
     struct phased phased = {0};
     int err = query->n_streams > 0 ? 0 : -EINVAL;
@@ -104,19 +112,11 @@ int phased_init(const struct query *query, struct phased *ret)
     if (!err)
         err = sum_up(&phased);
     if (err) {
-        phased_free(&phased);
+        phased_release(&phased);
         return err;
     }
     *ret = phased;
     return 0;
-}
-
-void phased_free(struct phased *phased)
-{
-    free(phased->classes);
-    free(phased->class_of);
-    phased->classes = NULL;
-    phased->class_of = NULL;
 }
 
 uint64_t phased_count(uint64_t n, uint64_t factor)
@@ -147,7 +147,9 @@ static struct stream_delay delay_plain(const struct stream *stream, double wait)
         closing.packets, closing.containers, fill, wait, service, delay, delay, delay};
 }
 
-bool phased_trivial(const struct phased *phased, const struct query *query, struct answer *ret)
+/* The answer where the system is unstable or silent: then true. */
+static bool answer_trivial(const struct phased *phased, const struct query *query,
+                           struct answer *ret)
 {
     bool stable = phased->utilisation < 1;
     if (stable && phased->container_rate > 0)
@@ -160,6 +162,25 @@ bool phased_trivial(const struct phased *phased, const struct query *query, stru
     for (size_t i = 0; i < query->n_streams; i++)
         ret->streams[i] = delay_plain(&query->streams[i], wait);
     return true;
+}
+
+int phased_solve(const struct query *query, const struct method_options *options,
+                 phased_counter *count, phased_solver *solve, struct answer *ret,
+                 uint64_t *ret_phases)
+{
+    struct phased phased;
+    int err = phased_init(query, &phased);
+    if (err)
+        return err;
+    uint64_t limit = options && options->max_phases ? options->max_phases : PHASED_DEFAULT;
+    if (!answer_trivial(&phased, query, ret)) {
+        uint64_t phases = count(&phased);
+        if (ret_phases)
+            *ret_phases = phases;
+        err = phases > limit ? -E2BIG : solve(&phased, query, ret);
+    }
+    phased_release(&phased);
+    return err;
 }
 
 static double sojourn_tail(const void *context, double x)

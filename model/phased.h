@@ -34,15 +34,21 @@ struct phased {
     size_t *class_of; /* per entry of the query; SIZE_MAX for a silent one */
 };
 
-/* 0, -EINVAL, -ENOTSUP, -ENOMEM (nothing is held on failure). */
-int phased_init(const struct query *query, struct phased *ret);
-void phased_free(struct phased *phased);
-
 /* n * factor, or UINT64_MAX where that is too much. */
 uint64_t phased_count(uint64_t n, uint64_t factor);
 
-/* The answer where the system is unstable or silent: then true. */
-bool phased_trivial(const struct phased *phased, const struct query *query, struct answer *ret);
+/* How many phases a method would need, and the method, where there are as many as that. */
+typedef uint64_t phased_counter(const struct phased *phased);
+typedef int phased_solver(const struct phased *phased, const struct query *query,
+                          struct answer *ret);
+
+/*
+ * A method's answer within the phases that are allowed; without the method where the system
+ * is unstable or silent. Errors as method_solve() has them, and those of the method.
+ */
+int phased_solve(const struct query *query, const struct method_options *options,
+                 phased_counter *count, phased_solver *solve, struct answer *ret,
+                 uint64_t *ret_phases);
 
 /*
  * The answer from the law of all containers' wait, and per class the laws of

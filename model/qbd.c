@@ -334,12 +334,11 @@ static int answer_quasi(const struct phased *phased, const struct query *query,
     return err;
 }
 
-static int solve_phased(const struct phased *phased, const struct query *query, size_t phases,
-                        struct answer *ret)
+static int solve_phased(const struct phased *phased, const struct query *query, struct answer *ret)
 {
     struct quasi quasi;
     struct qbd_gap gap;
-    int err = quasi_init(&quasi, phases);
+    int err = quasi_init(&quasi, (size_t)count_phases(phased));
     if (err)
         return err;
     err = gap_of(phased, &gap);
@@ -357,17 +356,5 @@ static int solve_phased(const struct phased *phased, const struct query *query, 
 int qbd_solve(const struct query *query, const struct method_options *options, struct answer *ret,
               uint64_t *ret_phases)
 {
-    struct phased phased;
-    int err = phased_init(query, &phased);
-    if (err)
-        return err;
-    uint64_t limit = options && options->max_phases ? options->max_phases : PHASED_DEFAULT;
-    if (!phased_trivial(&phased, query, ret)) {
-        uint64_t phases = count_phases(&phased);
-        if (ret_phases)
-            *ret_phases = phases;
-        err = phases > limit ? -E2BIG : solve_phased(&phased, query, (size_t)phases, ret);
-    }
-    phased_free(&phased);
-    return err;
+    return phased_solve(query, options, count_phases, solve_phased, ret, ret_phases);
 }
