@@ -55,17 +55,12 @@ struct filled {
 static struct filled fill_measure(const struct fill *fill, const struct lane_size *size)
 {
     struct closing_law law;
-    struct batch_closing batches;
     bool bursts = fill->dispersion > BATCH_DISPERSION && !(fill->share > 0);
 
     if (closing_solve(fill->rate, size->packets, size->timeout, &law))
         return (struct filled){INFINITY, 1};
-    if (bursts) {
-        batch_closing_solve(fill->rate, fill->dispersion, size->packets, size->timeout, &batches);
-        law.packets = batches.packets;
-        law.packets_met = batches.packets_met;
-        law.fill_mean = batches.fill_mean;
-    }
+    if (bursts)
+        batch_closing_solve(fill->rate, fill->dispersion, size->packets, size->timeout, &law);
     double served = fill->packet * law.packets_met;
     if (fill->share > 0)
         return (struct filled){closing_fill_tail(&law, fill->at - served), law.packets};

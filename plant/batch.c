@@ -82,10 +82,13 @@ static void flow(struct replay *r, double rate)
     r->gaps2 = r->gaps * r->gaps;
 }
 
-static void summarise(const struct replay *r, double rate, struct batch_closing *ret)
+static void summarise(const struct replay *r, double rate, struct closing_law *ret)
 {
     double packets = fmin(r->size, fmax(1, r->packets / r->closed)), gap = r->gaps / r->closed;
-    *ret = (struct batch_closing){
+    *ret = (struct closing_law){
+        .rate = rate,
+        .size = r->size,
+        .timeout = r->timeout,
         .packets = packets,
         .packets_var = fmax(0, r->packets2 / r->closed - packets * packets),
         .containers = rate / packets,
@@ -97,10 +100,10 @@ static void summarise(const struct replay *r, double rate, struct batch_closing 
 }
 
 void batch_closing_solve(double rate, double dispersion, uint32_t size, double timeout,
-                         struct batch_closing *ret)
+                         struct closing_law *ret)
 {
     struct replay r = {.size = size, .timeout = timeout};
-    double mean = (dispersion + 1) / 2, bursts = rate / mean, whole;
+    double mean = (dispersion + 1) / 2, bursts = rate / mean, log_more = log1p(-1 / mean), whole;
     /* More of them where it takes many to fill a container. */
     int rounds = (int)(REPLAYED * fmin(8, fmax(1, size / mean / 8)));
     for (int j = 0; j < WARM_UP + rounds; j++) {
@@ -108,7 +111,7 @@ void batch_closing_solve(double rate, double dispersion, uint32_t size, double t
         double v = modf(0.5 + j * 0.75487766624669276, &whole);
         r.counting = j >= WARM_UP;
         r.now -= log1p(-v) / bursts;
-        take_burst(&r, 1 + floor(log1p(-u) / log1p(-1 / mean)));
+        take_burst(&r, 1 + floor(log1p(-u) / log_more));
     }
     if (r.closed == 0)
         flow(&r, rate);

@@ -10,23 +10,17 @@
 
 #include <stdint.h>
 
+#include "model/closing.h"
+
 /* Packets that come closer together than Poisson's are taken as bursts from this index on. */
 #define BATCH_DISPERSION 1.5
 
-/* As struct closing_law. */
-struct batch_closing {
-    double packets, packets_var, packets_met;
-    double containers;
-    double gap_scv;
-    double fill_mean;
-    double timeout_share;
-};
-
 /*
  * rate > 0 packets/s, dispersion > 1 (mean burst (dispersion + 1) / 2), size
- * 1..STREAM_SIZE_MAX, timeout finite and > 0.
+ * 1..STREAM_SIZE_MAX, timeout finite and > 0. Of the law `open_mean` is not told (0), and the
+ * functions of closing.h that take one are about Poisson packets.
  */
 void batch_closing_solve(double rate, double dispersion, uint32_t size, double timeout,
-                         struct batch_closing *ret);
+                         struct closing_law *ret);
 
 #endif

@@ -21,29 +21,18 @@ static void lane_from_closing(const struct closing_law *c, struct lane *ret)
     ret->timeout_share = c->timeout_share;
 }
 
-static void lane_from_batches(const struct batch_closing *b, struct lane *ret)
-{
-    ret->packets = b->packets;
-    ret->packets_var = b->packets_var;
-    ret->packets_met = b->packets_met;
-    ret->containers = b->containers;
-    ret->gap_scv = b->gap_scv;
-    ret->fill_mean = b->fill_mean;
-    ret->timeout_share = b->timeout_share;
-}
-
 /* Packets that arrive on their own account: Poisson, or in Poisson bursts. */
 static void lane_of_arrivals(double rate, double dispersion, const struct lane_size *size,
                              double late, struct lane *ret)
 {
-    struct batch_closing batches;
+    struct closing_law batches;
     /* Cannot fail: the caller has checked rate and size. */
     (void)closing_solve(rate, size->packets, size->timeout + late, &ret->law);
     lane_from_closing(&ret->law, ret);
     if (!(dispersion > BATCH_DISPERSION) || !(rate > 0))
         return;
     batch_closing_solve(rate, dispersion, size->packets, size->timeout + late, &batches);
-    lane_from_batches(&batches, ret);
+    lane_from_closing(&batches, ret);
 }
 
 double plant_mix(double share, double a, double b)
