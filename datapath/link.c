@@ -103,6 +103,26 @@ static void breakage_check(struct link *link)
         link_fail(link, LINK_PEER_BROKE, link->unloader.broken);
 }
 
+/*
+ * Reading and unloading each have their half, also where the other could use it all: an
+ * end that does nothing but unload leaves the other one nothing to unload, and so both would
+ * starve each other in turns. What one has no use for is the other's.
+ */
+static bool halves_run(struct link *link, const struct packer_view *view, uint64_t start_ns,
+                       uint64_t budget_ns)
+{
+    uint64_t half = budget_ns / 2, end = start_ns + budget_ns;
+    bool worked = unloader_run(&link->unloader, link->port, start_ns + half);
+    uint64_t after = clock_ns() + half;
+
+    if (link->readable)
+        link->readable =
+            !packer_read(&link->packer, link->port, view, after > end ? after : end, &worked);
+    if (!link->readable && clock_ns() < end)
+        worked |= unloader_run(&link->unloader, link->port, end);
+    return worked;
+}
+
 bool link_round(struct link *link, const struct packer_view *view, uint64_t budget_ns,
                 uint64_t due_ns)
 {
@@ -112,15 +132,7 @@ bool link_round(struct link *link, const struct packer_view *view, uint64_t budg
     link->deficit_ns += (int64_t)budget_ns;
     if (link->deficit_ns <= 0)
         return true;
-    /*
-     * Reading and unloading each have their half, also where the other could use it all:
-     * an end that does nothing but unload leaves the other one nothing to unload, and
-     * so both would starve each other in turns.
-     */
-    uint64_t half = (uint64_t)link->deficit_ns / 2;
-    bool worked = unloader_run(&link->unloader, link->port, start + half);
-    if (link->readable)
-        link->readable = !packer_read(&link->packer, link->port, view, clock_ns() + half, &worked);
+    bool worked = halves_run(link, view, start, (uint64_t)link->deficit_ns);
     worked |= packer_settle(&link->packer, due_ns);
     link->deficit_ns -= (int64_t)(clock_ns() - start);
     if (link->deficit_ns > 0)

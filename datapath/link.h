@@ -73,8 +73,8 @@ enum link_failure link_failure(struct link *link, const char **ret_text);
 /* --- for the worker ------------------------------------------------------ */
 
 /*
- * One round of at most `budget_ns`, half of it for unloading and half for reading. True:
- * something was done.
+ * One round of at most `budget_ns`, half of it for unloading and half for reading, as far as both
+ * have work. True: something was done.
  */
 bool link_round(struct link *link, const struct packer_view *view, uint64_t budget_ns,
                 uint64_t due_ns);

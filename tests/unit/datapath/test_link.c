@@ -192,14 +192,47 @@ static void neither_half_starves(void **state)
     assert_true(f->backend->packer.stats.packets > 64);
 }
 
+static void frames_come(struct fixture *f, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        frame_make(f->frame, FRAME, i);
+        assert_true(wire_send(&f->pair->backend, f->frame, FRAME));
+    }
+    f->backend->readable = true;
+}
+
+/* Of as much as there is: what is read beside nothing to unload, and unloaded beside nothing to
+ * read.
+ */
+static void what_one_half_leaves_is_the_others(void **state)
+{
+    static const uint64_t budget = 40000;
+    struct fixture *f = *state;
+
+    frames_come(f, 100);
+    round_of(f->backend, budget);
+    uint64_t read_alone = f->backend->packer.stats.packets;
+    guest_sends(f, 256);
+    round_of(f->backend, budget);
+    uint64_t read = f->backend->packer.stats.packets - read_alone, taken = unloaded(f);
+    assert_true(read > 0 && taken > 0 && f->backend->readable);
+    assert_true(2 * read_alone > 3 * read);
+    while (f->backend->readable)
+        round_of(f->backend, budget);
+    guest_sends(f, 256);
+    uint64_t before = unloaded(f);
+    round_of(f->backend, budget);
+    assert_true(unloaded(f) < f->made);
+    assert_true(2 * (unloaded(f) - before) > 3 * taken);
+}
+
 int main(void)
 {
 #define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LINK_TEST(what_was_overdrawn_is_paid_back),
-        LINK_TEST(what_was_saved_is_not_kept),
-        LINK_TEST(a_greedy_guest_has_its_share),
-        LINK_TEST(neither_half_starves),
+        LINK_TEST(what_was_overdrawn_is_paid_back),    LINK_TEST(what_was_saved_is_not_kept),
+        LINK_TEST(a_greedy_guest_has_its_share),       LINK_TEST(neither_half_starves),
+        LINK_TEST(what_one_half_leaves_is_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
