@@ -294,12 +294,30 @@ static const struct writer_column size_columns[] = {
     {"container_rate", "CONTAINERS"},
 };
 
+static bool is_same(const struct explain_size *a, const struct explain_size *b)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+        if (a->size[d].packets != b->size[d].packets || a->size[d].timeout != b->size[d].timeout)
+            return false;
+    return true;
+}
+
+/* Half of one packet is one packet. */
+static bool is_repeated(const struct explain *explain, int i)
+{
+    const struct explain_size *all = explain->alternatives;
+
+    return i != EXPLAIN_CHOSEN &&
+           (is_same(&all[i], &all[EXPLAIN_CHOSEN]) || (i > 0 && is_same(&all[i], &all[i - 1])));
+}
+
 static void write_alternatives(struct writer *writer, const struct explain *explain)
 {
     writer_table(writer, "alternatives", "What other sizes would make of it",
                  "Nothing: the VM is silent.", size_columns, COUNT(size_columns));
     for (int i = 0; i < EXPLAIN_ALTERNATIVES && !explain_is_silent(explain); i++)
-        write_alternative(writer, explain, &explain->alternatives[i]);
+        if (!is_repeated(explain, i))
+            write_alternative(writer, explain, &explain->alternatives[i]);
 }
 
 /* ---- what was decided ---- */
