@@ -14,7 +14,6 @@
 #define RANGE_PACKETS 50.0
 #define RANGE_MEMORY 60.0        /* s */
 #define RANGE_JUMPS 2.0          /* more are not counted */
-#define RANGE_UNSTEADY 1.3       /* so many jumps up make it likely that it falls, too */
 #define RANGE_AGAIN 0.5          /* of a jump: what has happened will happen again */
 #define DISPERSION_MEMORY 1000.0 /* bins */
 #define DISPERSION_BINS 20.0     /* fewer say nothing */
@@ -98,9 +97,7 @@ void rate_range_count(struct rate_range *range, double packets, double seconds,
 
 double rate_range_low(const struct rate_range *range)
 {
-    bool unsteady = range->falls + range->rises > RANGE_UNSTEADY;
-
-    return range->falls > RANGE_AGAIN || unsteady ? range->low : 0;
+    return range->falls > RANGE_AGAIN ? range->low : 0;
 }
 
 double rate_range_high(const struct rate_range *range)

@@ -274,6 +274,63 @@ static void sizes_shaped(struct group *group)
     }
 }
 
+static double packets_of(const struct lane_size *size, double rate)
+{
+    return fmin(size->packets, 1 + rate * size->timeout);
+}
+
+/*
+ * s that the worker is busy at once with a container of guest i: of the size in use
+ * or the model's, at the highest rate of late.
+ */
+static double busy_with(const struct group *group, size_t i)
+{
+    const struct track *track = group->tracks[i];
+    enum direction tx = DIRECTION_TX;
+    double rate = fmax(group->loads[i].rate[tx], rate_range_high(&track->range[tx]));
+    double packets =
+        fmax(packets_of(&track->current[tx], rate), packets_of(&track->sizing.size[tx], rate));
+
+    return rate > 0 ? group->costs.unload + packets * group->costs.unload_packet : 0;
+}
+
+/* Who keeps the worker longest, and how long the next after it does. */
+struct busiest {
+    size_t guest;
+    double longest, second; /* s */
+};
+
+static struct busiest busiest_of(const struct group *group)
+{
+    struct busiest ret = {0};
+
+    for (size_t i = 0; i < group->n; i++) {
+        double busy = busy_with(group, i);
+        if (busy > ret.longest)
+            ret = (struct busiest){i, busy, ret.longest};
+        else
+            ret.second = fmax(ret.second, busy);
+    }
+    return ret;
+}
+
+/* Once more, with what the sizes that were found leave of the promises. */
+static void shape_again(struct group *group, const struct guest_load *targets, const bool *agenda)
+{
+    struct busiest busiest = busiest_of(group);
+
+    for (size_t i = 0; i < group->n; i++) {
+        struct track *track = group->tracks[i];
+        struct shape_around around = {.range = track->range,
+                                      .spare = group->steps.spare[i],
+                                      .before = track->current,
+                                      .beside =
+                                          i == busiest.guest ? busiest.second : busiest.longest};
+        if (agenda[i])
+            shape_sizes(&group->costs, &targets[i], &track->sizing, &around, track->shaped);
+    }
+}
+
 /*
  * Shapes the sizes of those on the agenda, looks what the model says of them
  * all, and once more with what that leaves of the promises.
@@ -294,15 +351,11 @@ static int group_shape(struct group *group, const struct guest_load *targets, co
                                       (const struct lane_size(*)[DIRECTION_COUNT])group->sizes,
                                       group->n, agenda, group->forecasts, &group->forecast);
         }
-        for (size_t i = 0; i < group->n && !error; i++) {
-            struct track *track = group->tracks[i];
-            if (!agenda[i])
-                continue;
-            if (round > 0)
+        for (size_t i = 0; i < group->n && round > 0 && !error; i++)
+            if (agenda[i])
                 spare_add(&targets[i], &group->forecasts[i], SHAPE_DAMPING, spare[i]);
-            shape_sizes(&group->costs, &targets[i], track->range, &track->sizing, spare[i],
-                        track->current, track->shaped);
-        }
+        if (!error)
+            shape_again(group, targets, agenda);
     }
     return error;
 }

@@ -56,6 +56,7 @@ static void move_to(struct group *group, size_t i, const struct lane_size sizes[
         return;
     memcpy(group->sizes[i], sizes, sizeof(group->sizes[i]));
     track->move = move;
+    track->provisional = move == MOVE_FIRST || (move != MOVE_ROOM && group->changed);
     steady_reset(&track->steady);
 }
 
@@ -72,6 +73,7 @@ static void sizes_begin(struct group *group)
     for (size_t i = 0; i < group->n; i++) {
         struct track *track = group->tracks[i];
         track->move = MOVE_NONE;
+        track->provisional |= track->rate[DIRECTION_RX].jumped || track->rate[DIRECTION_TX].jumped;
         if (track->decided)
             memcpy(group->sizes[i], track->current, sizeof(group->sizes[i]));
         else
@@ -107,11 +109,11 @@ static int move_endangered(struct group *group)
     return 0;
 }
 
-/* Takes back the moves that only had room. */
+/* Takes back all moves since. */
 static void roomy_undo(struct group *group, const struct lane_size (*before)[DIRECTION_COUNT])
 {
     for (size_t i = 0; i < group->n; i++)
-        if (group->tracks[i]->move == MOVE_ROOM || group->tracks[i]->move == MOVE_RISE) {
+        if (memcmp(group->sizes[i], before[i], sizeof(group->sizes[i])) != 0) {
             group->tracks[i]->move = MOVE_NONE;
             memcpy(group->sizes[i], before[i], sizeof(group->sizes[i]));
         }
@@ -126,6 +128,21 @@ static double gap_at(double rate, const struct lane_size *a, const struct lane_s
         closing_solve(rate, b->packets, b->timeout, &with_b))
         return INFINITY;
     return fabs(log(with_a.packets / with_b.packets));
+}
+
+/* Whether they make larger containers, in no direction smaller ones. */
+static bool is_larger(const struct group *group, size_t i, const struct lane_size *wanted)
+{
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        struct closing_law now, then;
+        double rate = group->loads[i].rate[d];
+        if (group->tracks[i]->in_use[d] &&
+            (closing_solve(rate, group->sizes[i][d].packets, group->sizes[i][d].timeout, &now) ||
+             closing_solve(rate, wanted[d].packets, wanted[d].timeout, &then) ||
+             then.packets < now.packets))
+            return false;
+    }
+    return true;
 }
 
 /* The same in all directions, at the present rate and the highest of late. */
@@ -181,7 +198,7 @@ static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTI
     struct track *track = group->tracks[i];
     const struct lane_size *wanted = group->sizings[i].size;
     double far = gap(group, i);
-    bool large = far > GAP_LARGE;
+    bool large = far > GAP_LARGE || (track->provisional && is_larger(group, i, wanted));
     double hold = large ? group_hold(group) : group_rest(group);
     bool rested = large || group->now - track->moved >= group_rest(group);
 
@@ -213,23 +230,26 @@ static bool roomy_do(struct group *group)
     return moved;
 }
 
-/* The room was there over all the time that sizes were wanted for, but is it now? */
-static bool has_no_room(const struct group *group, size_t i)
+/* Less than that share of the margin is left, by the forecast. */
+static bool has_no_room(const struct group *group, size_t i, double share)
 {
     const struct track *track = group->tracks[i];
-    double margin = ROOM_MARGIN * correction_margin(track);
+    double margin = share * correction_margin(track);
 
-    return track->move == MOVE_ROOM &&
+    return group->sizings[i].attainable &&
            !(group->forecasts[i].promised <= correction_target(track, margin));
 }
 
-/* Takes back moves for which there is no room. True: there were any. */
+/*
+ * Takes back moves for which there is no room now: there was over all the time that
+ * sizes were wanted for. True: there were any.
+ */
 static bool roomless_undo(struct group *group, const struct lane_size (*before)[DIRECTION_COUNT])
 {
     bool any = false;
 
     for (size_t i = 0; i < group->n; i++)
-        if (has_no_room(group, i) && group->sizings[i].attainable) {
+        if (group->tracks[i]->move == MOVE_ROOM && has_no_room(group, i, ROOM_MARGIN)) {
             group->tracks[i]->move = MOVE_NONE;
             memcpy(group->sizes[i], before[i], sizeof(group->sizes[i]));
             any = true;
@@ -237,11 +257,37 @@ static bool roomless_undo(struct group *group, const struct lane_size (*before)[
     return any;
 }
 
-/* Slowly where there is room; taken back where the mixture would endanger somebody. */
+/* Whom a risen rate's larger containers leave too little goes where the model wants all. */
+static int rise_makes_way(struct group *group)
+{
+    bool rises = false, any = false;
+
+    for (size_t i = 0; i < group->n; i++)
+        rises |= group->tracks[i]->move == MOVE_RISE;
+    for (size_t i = 0; i < group->n && rises; i++)
+        if (group->tracks[i]->move == MOVE_NONE && has_no_room(group, i, 1)) {
+            move_to(group, i, group->sizings[i].size, MOVE_DANGER);
+            any |= group->tracks[i]->move != MOVE_NONE;
+        }
+    return any ? group_forecast(group) : 0;
+}
+
+/* Somebody is in danger who was not. */
+static bool endangers(const struct group *group, const bool *danger)
+{
+    for (size_t i = 0; i < group->n; i++)
+        if (moves_in_danger(group, i) && !danger[i])
+            return true;
+    return false;
+}
+
+/*
+ * Slowly where there is room; taken back where the mixture would endanger somebody.
+ */
 static int move_roomy(struct group *group)
 {
     struct lane_size(*before)[DIRECTION_COUNT] = group->steps.before;
-    bool *danger = group->steps.danger, endangers = false;
+    bool *danger = group->steps.danger;
     int error = 0;
 
     for (size_t i = 0; i < group->n; i++) {
@@ -253,9 +299,9 @@ static int move_roomy(struct group *group)
     error = group_forecast(group);
     if (!error && roomless_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before))
         error = group_forecast(group);
-    for (size_t i = 0; i < group->n && !error; i++)
-        endangers |= moves_in_danger(group, i) && !danger[i];
-    if (!error && endangers) {
+    if (!error)
+        error = rise_makes_way(group);
+    if (!error && endangers(group, danger)) {
         roomy_undo(group, (const struct lane_size(*)[DIRECTION_COUNT])before);
         error = group_forecast(group);
     }

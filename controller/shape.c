@@ -13,7 +13,7 @@
 #define PRICE_CHANGING 0.15
 #define CONTAINERS_FEW 400.0
 /* Up to so many packets what whole packets leave of the promise is taken even if rates change. */
-#define SPARE_PACKETS 8
+#define SPARE_PACKETS 8000
 /*
  * Containers that the timeout closes come as a clock ticks, the more so the
  * larger they are, and both directions' clocks drift against each other, or lock:
@@ -22,11 +22,14 @@
  * guard that the model sets is hardly longer than they fill.
  */
 #define PERIODIC 64
+/* Clocks lock as well where one container of another guest keeps the worker for so much of the
+ * promise: those that have rung meanwhile go on together. */
+#define PERIODIC_BESIDE 0.15
 /* So many times more for a count that is in use: no to and fro. */
 #define PRICE_USED 1.5
 /* Counts that are tried, in packets above the smallest; shares of the smallest. */
 #define COUNTS 6
-#define COUNTS_NEAR 3 /* of them, next to the smallest */
+#define COUNTS_NEAR 2 /* of them, next to the smallest */
 #define COUNT_MORE 0.25
 #define COUNT_MUCH 4.0
 /* Of what the promise leaves, a silent lane's timeout takes this much. */
@@ -172,27 +175,35 @@ static uint32_t fullest(const struct guest_load *load, enum direction d, const s
     return packets < limit ? (uint32_t)packets : limit;
 }
 
-/* The largest count whose price is bearable, and its timeout, up to `high`. */
-static struct lane_size shape_count(const struct fill *fill, double most, uint32_t base,
-                                    uint32_t full, double high, double price, bool falls,
-                                    uint32_t before)
+/* What the choice of a count depends on. */
+struct choice {
+    uint32_t base, full, before; /* packets: the model's count, the largest, the one in use */
+    double most, high;           /* what the lane may come to; the longest timeout, s */
+    double price;                /* the share of the packets that may be lost */
+    bool periodic;               /* timeouts may lock */
+};
+
+/* The largest count whose price is bearable, and its timeout. */
+static struct lane_size shape_count(const struct fill *fill, const struct choice *choice)
 {
+    double base = choice->base, price = choice->price;
     double counts[COUNTS] = {
-        base, base + 1.0, base + 2.0, ceil(base * (1 + COUNT_MORE)), base * COUNT_MUCH, full};
+        base, base + 1, base + 2, ceil(base * (1 + COUNT_MORE)), base * COUNT_MUCH, choice->full};
     double packets[COUNTS], best = 0;
     struct lane_size sizes[COUNTS], ret = {0};
-    size_t n = base > PERIODIC && !falls ? COUNTS_NEAR : COUNTS;
+    size_t n = choice->periodic ? COUNTS_NEAR : COUNTS;
 
     for (size_t i = 0; i < n; i++) {
-        sizes[i].packets = (uint32_t)fmin(counts[i], full);
+        sizes[i].packets = (uint32_t)fmin(counts[i], choice->full);
         packets[i] = 0;
-        sizes[i].timeout = timeout_for(fill, sizes[i].packets, most, high, &packets[i]);
+        sizes[i].timeout =
+            timeout_for(fill, sizes[i].packets, choice->most, choice->high, &packets[i]);
         best = fmax(best, packets[i]);
     }
     if (fill->rate < CONTAINERS_FEW * best)
         price = PRICE_CHANGING;
     for (size_t i = 0; i < n; i++) {
-        bool used = sizes[i].packets <= before;
+        bool used = sizes[i].packets <= choice->before;
         double least = (1 - (used ? fmin(PRICE_CHANGING, PRICE_USED * price) : price)) * best;
         if (packets[i] >= least && sizes[i].packets >= ret.packets)
             ret = sizes[i];
@@ -223,29 +234,41 @@ static double timeout_fallen(struct fill fill, double rate, double most,
                        &ignored);
 }
 
-static void shape_lane(const struct end_costs *worker, const struct guest_load *load,
-                       enum direction d, const struct rate_range *range, double spare,
-                       uint32_t before, struct lane_size *size)
+static struct fill fill_of(const struct end_costs *worker, const struct guest_load *load,
+                           enum direction d)
 {
     bool percentile = load->promise.percentile > 0 && load->promise.scope == SCOPE_ONE_WAY;
-    bool rx = d == DIRECTION_RX;
-    struct fill fill = {.rate = load->rate[d],
-                        .dispersion = load->dispersion[d],
-                        .share = percentile ? 1 - load->promise.percentile / 100 : 0,
-                        .packet = rx ? worker->publish_packet + load->costs.unload_packet
-                                     : load->costs.publish_packet + worker->unload_packet};
-    double low = rate_range_low(range);
+
+    return (struct fill){.rate = load->rate[d],
+                         .dispersion = load->dispersion[d],
+                         .share = percentile ? 1 - load->promise.percentile / 100 : 0,
+                         .packet = d == DIRECTION_RX
+                                       ? worker->publish_packet + load->costs.unload_packet
+                                       : load->costs.publish_packet + worker->unload_packet};
+}
+
+static void shape_lane(const struct end_costs *worker, const struct guest_load *load,
+                       enum direction d, const struct shape_around *around, struct lane_size *size)
+{
+    struct fill fill = fill_of(worker, load, d);
+    double low = rate_range_low(&around->range[d]), spare = around->spare[d];
     bool falls = low > 0 && low < LOW_SHARE * load->rate[d];
+    bool beside = around->beside > PERIODIC_BESIDE * load->promise.delay;
 
     if (!(fill.rate > 0))
         return;
-    bool changing = is_changing(&fill, range);
-    double most =
-        lane_most(size, changing && size->packets > SPARE_PACKETS ? fmin(0, spare) : spare, &fill);
-    uint32_t full = fullest(load, d, &fill, most, size->packets);
-    double high = fmax(size->timeout, TIMEOUT_MORE * timeout_alone(fill.rate, most));
-    struct lane_size shaped = shape_count(&fill, most, size->packets, full, high,
-                                          changing ? PRICE_CHANGING : PRICE, low > 0, before);
+    /* Where a rate will fall, what whole packets leave of the promise is left as it is. */
+    double most = lane_most(size, falls ? fmin(0, spare) : spare, &fill);
+    struct choice choice = {
+        .base = size->packets,
+        .full = fullest(load, d, &fill, most, size->packets),
+        .before = around->before[d].packets,
+        .most = most,
+        .high = fmax(size->timeout, TIMEOUT_MORE * timeout_alone(fill.rate, most)),
+        .price = is_changing(&fill, &around->range[d]) ? PRICE_CHANGING : PRICE,
+        .periodic = (beside || size->packets > PERIODIC) && !(low > 0),
+    };
+    struct lane_size shaped = shape_count(&fill, &choice);
     if (falls)
         shaped.timeout = timeout_fallen(fill, low, most, &shaped);
     if (shaped.timeout < load->limits.timeout_min || !(shaped.timeout > 0))
@@ -254,9 +277,7 @@ static void shape_lane(const struct end_costs *worker, const struct guest_load *
 }
 
 void shape_sizes(const struct end_costs *worker, const struct guest_load *load,
-                 const struct rate_range range[DIRECTION_COUNT], const struct sizing *sizing,
-                 const double spare[DIRECTION_COUNT],
-                 const struct lane_size before[DIRECTION_COUNT],
+                 const struct sizing *sizing, const struct shape_around *around,
                  struct lane_size ret[DIRECTION_COUNT])
 {
     memcpy(ret, sizing->size, sizeof(sizing->size));
@@ -266,6 +287,6 @@ void shape_sizes(const struct end_costs *worker, const struct guest_load *load,
         if (is_silent(load, d, sizing))
             shape_silent(worker, load, d, sizing, &ret[d]);
         else if (sizing->reason == SIZING_PROMISE && !(load->forwarded > 0))
-            shape_lane(worker, load, d, &range[d], spare[d], before[d].packets, &ret[d]);
+            shape_lane(worker, load, d, around, &ret[d]);
     }
 }

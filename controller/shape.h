@@ -19,19 +19,27 @@
 #include "controller/estimate.h"
 #include "plant/dimension.h"
 
+/* What is around a guest's load; arrays are borrowed, one entry per direction. */
+struct shape_around {
+    /*
+     * Where the rates have been of late. If the low one comes again the promise
+     * shall hold at once; if the high one does, containers shall grow at once.
+     */
+    const struct rate_range *range;
+    /* s by which a direction may be later than with the model's sizes (< 0: must be
+     * sooner), since a size is a whole number and a timeout is not. */
+    const double *spare;
+    const struct lane_size *before; /* the sizes in use */
+    double beside; /* s that the worker is busy with one container of another guest, at most */
+};
+
 /*
- * `range`: where the rates have been of late. If the low one comes again the
- * promise shall hold at once; if the high one does, containers shall grow at once.
- * `sizing` is the model's for `load`, whose promise it keeps. `spare`: s by which
- * each direction may be later than with these sizes (< 0: must be sooner), since
- * a size is a whole number and a timeout is not. `before`: the sizes in use.
- * `ret` is the model's where nothing can be won: a size that is fixed, or at its
- * ceiling; a guest that forwards, whose bursts must not be cut up.
+ * `sizing` is the model's for `load`, whose promise it keeps. `ret` is the model's
+ * where nothing can be won: a size that is fixed, or at its ceiling; a guest that
+ * forwards, whose bursts must not be cut up.
  */
 void shape_sizes(const struct end_costs *worker, const struct guest_load *load,
-                 const struct rate_range range[DIRECTION_COUNT], const struct sizing *sizing,
-                 const double spare[DIRECTION_COUNT],
-                 const struct lane_size before[DIRECTION_COUNT],
+                 const struct sizing *sizing, const struct shape_around *around,
                  struct lane_size ret[DIRECTION_COUNT]);
 
 #endif

@@ -51,9 +51,10 @@ struct track {
     struct guest_load solved;                 /* what that was found for */
     double haste; /* OBJECTIVE_DELAY: the share of the promised delay that was asked for; 0: none */
     struct steady steady;
-    enum move move; /* at this tick */
-    double moved;   /* s, when the sizes last changed */
-    bool ignored;   /* what was decided ticks ago is not in force */
+    enum move move;   /* at this tick */
+    double moved;     /* s, when the sizes last changed */
+    bool provisional; /* they were chosen as a load changed: more is known soon */
+    bool ignored;     /* what was decided ticks ago is not in force */
     bool attainable;
     bool judged;             /* `attainable` is about the promise in force, and no other */
     double attainable_since; /* s, that the model calls it so, where `attainable` is not yet */

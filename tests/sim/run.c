@@ -173,7 +173,7 @@ static void point_report(struct run_point *point, const struct guest_report *rep
 static void trace(double t, const struct guest_report *report, const struct run_point *point)
 {
     printf("%7.2f %s I %.2f %.2f fw %.1f cor %.0f pm %.0f rx %.0f k %u/%.0f tx %.0f k %u/%.0f pred "
-           "%.1f meas %.1f exp %.1f least %.1f "
+           "%.1f meas %.1f exp %.1f least %.1f margin %.1f "
            "true %.3f %s | %s\n",
            t, report->name, report->lanes[0].dispersion.value, report->lanes[1].dispersion.value,
            report->forwarded, report->lanes[0].correction * 1e6,
@@ -181,7 +181,7 @@ static void trace(double t, const struct guest_report *report, const struct run_
            report->lanes[0].wanted.packets, report->lanes[0].wanted.timeout * 1e6,
            report->lanes[1].rate.value, report->lanes[1].wanted.packets,
            report->lanes[1].wanted.timeout * 1e6, report->predicted * 1e6, report->measured * 1e6,
-           report->expected * 1e6, report->least * 1e6, point->ratio,
+           report->expected * 1e6, report->least * 1e6, report->basis.margin * 1e6, point->ratio,
            tuning_state_name(report->state), report->reason);
 }
 

@@ -25,6 +25,15 @@ static struct guest_load load_of(double rate, double percentile)
                                .limits = {1, 1024, 10e-6, 10e-3, 65536}};
 }
 
+static void shape(const struct guest_load *load, const struct rate_range *range,
+                  const struct sizing *sizing, const double *spare,
+                  struct lane_size ret[DIRECTION_COUNT])
+{
+    struct shape_around around = {.range = range, .spare = spare, .before = unused};
+
+    shape_sizes(&worker, load, sizing, &around, ret);
+}
+
 /* As the model sizes: the guard closes three of ten. */
 static struct sizing sizing_of(uint32_t packets, double rate)
 {
@@ -62,7 +71,7 @@ static void the_fill_wait_stays_and_hardly_grows_when_the_rate_falls(void **stat
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         double before = wait(20e3, &sizing.size[d]);
         assert_true(shaped[d].packets >= 50);
@@ -82,7 +91,7 @@ static void containers_grow_with_the_rate_at_once(void **state)
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     double before = wait(1e3, &sizing.size[0]);
     assert_float_equal(wait(1e3, &shaped[0]), before, 0.005 * before);
     /* The promise holds whatever the rate comes to. */
@@ -98,7 +107,7 @@ static void large_containers_are_closed_by_their_count(void **state)
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_in_range(shaped[0].packets, 200, 202);
 }
 
@@ -110,7 +119,7 @@ static void what_whole_packets_leave_is_taken(void **state)
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, spare, unused, shaped);
+    shape(&load, steady, &sizing, spare, shaped);
     assert_true(packets(2e3, &shaped[DIRECTION_RX]) > packets(2e3, &shaped[DIRECTION_TX]) + 0.2);
     assert_float_equal(wait(2e3, &shaped[DIRECTION_RX]), wait(2e3, &sizing.size[0]) + 0.15e-3,
                        5e-6);
@@ -124,7 +133,7 @@ static void a_percentile_keeps_its_tail(void **state)
     struct closing_law before, after;
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_true(shaped[DIRECTION_RX].packets > 60);
     assert_int_equal(closing_solve(50e3, 60, sizing.size[0].timeout, &before), 0);
     assert_int_equal(closing_solve(50e3, shaped[0].packets, shaped[0].timeout, &after), 0);
@@ -146,12 +155,12 @@ static void what_came_and_went_may_come_again(void **state)
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, falls, &sizing, none, unused, shaped);
+    shape(&load, falls, &sizing, none, shaped);
     assert_true(fill(1e3, &shaped[DIRECTION_RX]) <= 1.005 * fill(20e3, &sizing.size[0]));
     assert_true(fill(1e3, &shaped[DIRECTION_TX]) > 1.01 * fill(20e3, &sizing.size[0]));
     load = load_of(8e3, 0);
     sizing = sizing_of(8, 8e3);
-    shape_sizes(&worker, &load, rises, &sizing, none, unused, shaped);
+    shape(&load, rises, &sizing, none, shaped);
     assert_true(shaped[DIRECTION_RX].packets >= 2 * shaped[DIRECTION_TX].packets);
 }
 
@@ -163,12 +172,12 @@ static void fixed_and_forwarded_sizes_stay(void **state)
     (void)state;
 
     load.fixed[DIRECTION_RX] = true;
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_int_equal(shaped[DIRECTION_RX].packets, 40);
     assert_true(shaped[DIRECTION_TX].packets > 40);
     load.fixed[DIRECTION_RX] = false;
     load.forwarded = 1;
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_memory_equal(shaped, sizing.size, sizeof(shaped));
 }
 
@@ -182,17 +191,17 @@ static void a_silent_lane_waits_as_far_as_the_promise_goes(void **state)
     struct lane_size shaped[DIRECTION_COUNT];
     (void)state;
 
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_int_equal(shaped[DIRECTION_RX].packets, 1024);
     assert_true(shaped[DIRECTION_RX].timeout > 1e-3);
     assert_true(shaped[DIRECTION_RX].timeout + sizing.least < load.promise.delay);
     /* A size means something: in so short a time no more can be read. */
     load.promise.delay = 130e-6;
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_in_range(shaped[DIRECTION_RX].packets, 5, 1 + 30);
     load.promise.delay = 2e-3;
     sizing.attainable = false;
-    shape_sizes(&worker, &load, steady, &sizing, none, unused, shaped);
+    shape(&load, steady, &sizing, none, shaped);
     assert_memory_equal(shaped, sizing.size, sizeof(shaped));
 }
 
