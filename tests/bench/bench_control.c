@@ -103,11 +103,25 @@ static bool wants_throughput(const struct scenario *scenario)
     return throughput;
 }
 
+/* In its course something else is promised: only the oracle has heard of it. */
+static bool is_new_promise(const struct scenario *scenario, size_t tick)
+{
+    double from = (double)tick * scenario->interval;
+
+    for (size_t e = 0; e < scenario->n_events; e++) {
+        const struct scenario_event *event = &scenario->events[e];
+        if (event->kind == EVENT_PROMISE && event->at >= from - 1e-6 &&
+            event->at < from + scenario->interval - 1e-6)
+            return true;
+    }
+    return false;
+}
+
 static void costs_count(const struct scenario *scenario, const struct oracle *oracle,
                         const struct run *run, struct outcome *ret)
 {
     for (size_t t = (size_t)(scenario->settle / scenario->interval); t < run->n_ticks; t++) {
-        if (!all_attainable(scenario, oracle, t))
+        if (!all_attainable(scenario, oracle, t) || is_new_promise(scenario, t))
             continue;
         ret->cost.busy += run->work[t].busy;
         ret->cost.containers += run->work[t].containers;
