@@ -205,6 +205,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
         }
     }
     costs_get(&state->costs, &group->costs);
+    costs_errors(&state->costs, &group->errors);
     error = group_tick(group);
     *ret = (struct worker_report){.worker = worker,
                                   .interfaces = (uint32_t)group->n,
@@ -213,7 +214,7 @@ static int worker_tick(struct controller *controller, uint32_t worker,
                                   .costs = group->costs,
                                   .forecast = group->forecast};
     ret->forecast.stable |= group->n == 0; /* nobody to be late for */
-    costs_errors(&state->costs, &ret->errors);
+    ret->errors = group->errors;
     return error;
 }
 

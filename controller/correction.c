@@ -28,6 +28,9 @@
  */
 #define SURPRISE_GAIN 0.08
 #define SURPRISE_MAX 0.3
+/* Of what varies because few containers were measured only this counts: a promise is judged with
+ * as much allowed for. */
+#define NOISE_COUNTS 0.6
 /* How much of it is believed at another rate than it was learnt at. */
 #define JUMP_KEEPS 0.3
 /* ... and where another guest of the worker has jumped. */
@@ -79,6 +82,22 @@ static void surprise_learn(struct track *track, double promised)
     track->surprise += SURPRISE_GAIN * (above * above - track->surprise);
 }
 
+static void noise_learn(struct track *track, const struct segment_interface *delta, double gain)
+{
+    double noise = verdict_noise(delta, &track->policy.promise);
+
+    if (isfinite(noise))
+        track->noise += gain * (noise * noise - track->noise);
+}
+
+/* What varies from tick to tick, less what only varies since so little was measured. */
+static double spread(const struct track *track, double error)
+{
+    double varies = error * error - (1 - NOISE_COUNTS) * track->noise;
+
+    return sqrt(fmin(error * error, fmax(varies, NOISE_COUNTS * track->noise)));
+}
+
 void correction_learn(struct track *track, const struct segment_interface *delta,
                       const struct guest_forecast *model)
 {
@@ -103,6 +122,7 @@ void correction_learn(struct track *track, const struct segment_interface *delta
             return;
     }
     learn_one(track, BIAS_PROMISE, promised, model->promised, gain);
+    noise_learn(track, delta, gain);
 }
 
 void correction_doubt(struct track *track)
@@ -115,7 +135,8 @@ double correction_margin(const struct track *track)
 {
     const struct bias_estimator *bias = &track->bias[BIAS_PROMISE];
     double promised = track->policy.promise.delay;
-    double error = bias_get(bias, MARGIN_GUESS * promised).error;
+    double error =
+        spread(track, bias_get(bias, fmax(MARGIN_GUESS * promised, track->doubt)).error);
     double far = bias->weight > 0 ? fabs(promised - bias->predicted / bias->weight) : 0;
 
     error = hypot(error, MARGIN_FAR * fmin(far, promised));

@@ -9,6 +9,7 @@
 #include "controller/agenda.h"
 #include "controller/correction.h"
 #include "controller/delay.h"
+#include "controller/doubt.h"
 #include "controller/haste.h"
 #include "controller/moves.h"
 #include "controller/shape.h"
@@ -238,10 +239,27 @@ static void anticipate(const struct track *track, struct guest_load *target)
     }
 }
 
+/* How well the forecast of the tick that ended could be known. */
+static double doubt_of(const struct group *group, size_t i)
+{
+    const struct track *track = group->tracks[i];
+    struct doubt_errors errors = {.worker = group->errors};
+
+    costs_errors(&track->costs, &errors.guest);
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        struct estimate dispersion = dispersion_get(&track->dispersion[d]);
+        errors.rate[d] = rate_get(&track->rate[d], dispersion.value).error;
+        errors.dispersion[d] = dispersion.error;
+    }
+    return doubt_delay(&group->loads[i], &group->forecasts[i], group->forecast.utilisation,
+                       &errors);
+}
+
 static void targets_fill(struct group *group, struct guest_load *targets)
 {
     for (size_t i = 0; i < group->n; i++) {
-        const struct track *track = group->tracks[i];
+        struct track *track = group->tracks[i];
+        track->doubt = doubt_of(group, i);
         targets[i] = group->loads[i];
         anticipate(track, &targets[i]);
         targets[i].promise.delay = correction_target(track, correction_margin(track));

@@ -21,10 +21,11 @@ struct group_steps {
 };
 
 struct group {
-    struct end_costs costs; /* the worker's */
-    double now, interval;   /* s */
-    bool changed;           /* a guest's rate has jumped */
-    size_t turn;            /* counts ticks: whose turn it is to be looked at again */
+    struct end_costs costs;     /* the worker's */
+    struct costs_errors errors; /* of these */
+    double now, interval;       /* s */
+    bool changed;               /* a guest's rate has jumped */
+    size_t turn;                /* counts ticks: whose turn it is to be looked at again */
 
     size_t n, room;                             /* guests, and how many have room */
     struct track **tracks;                      /* borrowed */

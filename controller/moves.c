@@ -56,7 +56,8 @@ static void move_to(struct group *group, size_t i, const struct lane_size sizes[
         return;
     memcpy(group->sizes[i], sizes, sizeof(group->sizes[i]));
     track->move = move;
-    track->provisional = move == MOVE_FIRST || (move != MOVE_ROOM && group->changed);
+    track->provisional =
+        move == MOVE_FIRST || move == MOVE_PROMISE || (move != MOVE_ROOM && group->changed);
     steady_reset(&track->steady);
 }
 
@@ -221,7 +222,9 @@ static bool roomy_do(struct group *group)
         struct lane_size sizes[DIRECTION_COUNT];
         if (track->move != MOVE_NONE)
             continue;
-        if (has_risen(group, i))
+        if (track->promise_changed && track->decided)
+            move_to(group, i, group->sizings[i].size, MOVE_PROMISE);
+        else if (has_risen(group, i))
             move_to(group, i, group->sizings[i].size, MOVE_RISE);
         else if (has_room(group, i, sizes))
             move_to(group, i, sizes, MOVE_ROOM);

@@ -243,6 +243,7 @@ static void say_move(struct sentence *sentence, const struct track *track)
         [MOVE_NONE] = "",
         [MOVE_FIRST] = "; first decision",
         [MOVE_DANGER] = "; changed at once, the size before would have broken it",
+        [MOVE_PROMISE] = "; changed at once, something else is promised",
         [MOVE_RISE] = "; changed at once, the rate has risen",
         [MOVE_ROOM] = "; there has been room for it for a while",
     };

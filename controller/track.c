@@ -80,7 +80,7 @@ static void track_reborn(struct track *track, const struct segment_interface *no
 {
     memset(track->rate, 0, sizeof(track->rate));
     memset(track->range, 0, sizeof(track->range));
-    track->surprise = 0;
+    track->surprise = track->noise = 0;
     memset(track->dispersion, 0, sizeof(track->dispersion));
     memset(track->bytes, 0, sizeof(track->bytes));
     memset(track->bias, 0, sizeof(track->bias));

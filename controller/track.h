@@ -18,7 +18,7 @@
 enum bias_of { BIAS_RX, BIAS_TX, BIAS_PROMISE, BIAS_COUNT };
 
 /* Why the sizes are not those of the tick before. */
-enum move { MOVE_NONE, MOVE_FIRST, MOVE_DANGER, MOVE_RISE, MOVE_ROOM };
+enum move { MOVE_NONE, MOVE_FIRST, MOVE_DANGER, MOVE_PROMISE, MOVE_RISE, MOVE_ROOM };
 
 struct track {
     struct keys_interface interface;
@@ -66,6 +66,8 @@ struct track {
     double expected_promise;      /* s, corrected */
     double corrected[BIAS_COUNT]; /* s, the corrections in it */
     struct bias_estimator bias[BIAS_COUNT];
+    double doubt;    /* s, standard error of the promised delay's forecast, by those of estimates */
+    double noise;    /* mean square of the promised delay's sampling error in a tick (s^2) */
     double surprise; /* mean square of how far above the expected the promised delay was, in shares
                         of the promise; jumps and all */
     struct verdict verdict;

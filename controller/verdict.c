@@ -85,6 +85,18 @@ static double promised_error(const struct verdict *verdict, const struct promise
     return sqrt(both ? sum : most);
 }
 
+double verdict_noise(const struct segment_interface *delta, const struct promise *promise)
+{
+    struct verdict tick = {0};
+    bool in_use[DIRECTION_COUNT];
+
+    if (promise->percentile > 0)
+        return 0;
+    verdict_add(&tick, delta, 0, NAN);
+    delay_in_use(tick.packets, in_use);
+    return promised_error(&tick, promise, in_use);
+}
+
 /* The share of packets above the delay, of the direction in use where it is larger. */
 static double share_above(const struct verdict *verdict, const struct promise *promise,
                           const bool in_use[DIRECTION_COUNT])

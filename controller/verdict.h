@@ -48,6 +48,8 @@ void verdict_add(struct verdict *verdict, const struct segment_interface *delta,
 /* True: the window is full; it is judged, and a new one begins. */
 bool verdict_judge(struct verdict *verdict, const struct promise *promise,
                    struct verdict_result *ret);
+/* Standard error of a tick's mean delay (s); 0 where a percentile is promised: not known. */
+double verdict_noise(const struct segment_interface *delta, const struct promise *promise);
 /* Begins anew: what was promised has changed. */
 void verdict_restart(struct verdict *verdict);
 

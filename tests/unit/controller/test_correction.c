@@ -58,11 +58,69 @@ static void what_nobody_sees_widens_the_margin(void **state)
     assert_true(after <= 1.01 * correction_margin(&track));
 }
 
+static double margin_of_ticks(double off)
+{
+    struct track track = {0};
+
+    promise(&track, 1e-3, 0);
+    for (int tick = 0; tick < TICKS; tick++)
+        bias_learn(&track.bias[BIAS_PROMISE], 950e-6 + (tick % 2 ? off : -off), 950e-6, 0.2);
+    return correction_margin(&track);
+}
+
+static void ticks_that_stray_widen_the_margin(void **state)
+{
+    (void)state;
+    assert_float_equal(margin_of_ticks(0), 15e-6, 1e-6); /* the least */
+    assert_true(margin_of_ticks(20e-6) > 35e-6);
+    assert_true(margin_of_ticks(40e-6) > 1.8 * margin_of_ticks(20e-6));
+    assert_float_equal(margin_of_ticks(300e-6), 200e-6, 1e-6); /* the most */
+}
+
+/* A few containers' mean strays without anything being wrong with the model. */
+static void what_strays_for_want_of_packets_counts_less(void **state)
+{
+    struct track track = {0};
+
+    (void)state;
+    promise(&track, 1e-3, 0);
+    for (int tick = 0; tick < TICKS; tick++)
+        bias_learn(&track.bias[BIAS_PROMISE], 950e-6 + (tick % 2 ? 40e-6 : -40e-6), 950e-6, 0.2);
+    double before = correction_margin(&track);
+    track.noise = 40e-6 * 40e-6;
+    double sampled = correction_margin(&track);
+    assert_true(sampled < 0.85 * before);
+    assert_true(sampled > 0.6 * before); /* a window's own error is no reason to have none */
+    /* Never more than without. */
+    track.noise = 1;
+    assert_true(correction_margin(&track) <= before);
+}
+
+/* What estimates leave open is in the differences that are learnt, but until then. */
+static void larger_errors_of_estimates_widen_the_margin_until_ticks_have_told(void **state)
+{
+    struct track track = {0};
+
+    (void)state;
+    promise(&track, 1e-3, 0);
+    double guess = correction_margin(&track);
+    track.doubt = 50e-6;
+    double doubted = correction_margin(&track);
+    assert_true(doubted > 1.3 * guess);
+    track.doubt = 80e-6;
+    assert_true(correction_margin(&track) > 1.3 * doubted);
+    learn(&track, 950e-6, 0);
+    assert_true(correction_margin(&track) < 0.5 * guess);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_delay_is_no_reason_to_forget),
         cmocka_unit_test(what_nobody_sees_widens_the_margin),
+        cmocka_unit_test(ticks_that_stray_widen_the_margin),
+        cmocka_unit_test(what_strays_for_want_of_packets_counts_less),
+        cmocka_unit_test(larger_errors_of_estimates_widen_the_margin_until_ticks_have_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
