@@ -230,12 +230,12 @@ static void keep(const struct group *group, size_t i, struct guest_load *target)
  * Bursts that are forwarded are closed by their count: a rate that falls will
  * have fallen further by the end of the next tick.
  */
-static void anticipate(const struct track *track, struct guest_load *target)
+static void anticipate(const struct track *track, struct guest_load *load)
 {
     for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
         const struct rate_estimator *rate = &track->rate[d];
-        if (target->forwarded > 0 && rate->jumped && !rate->rose)
-            target->rate[d] *= fmax(FALLS_MOST, rate->trend);
+        if (load->forwarded > 0 && rate->jumped && !rate->rose)
+            load->rate[d] *= fmax(FALLS_MOST, rate->trend);
     }
 }
 
@@ -260,8 +260,8 @@ static void targets_fill(struct group *group, struct guest_load *targets)
     for (size_t i = 0; i < group->n; i++) {
         struct track *track = group->tracks[i];
         track->doubt = doubt_of(group, i);
+        anticipate(track, &group->loads[i]);
         targets[i] = group->loads[i];
-        anticipate(track, &targets[i]);
         targets[i].promise.delay = correction_target(track, correction_margin(track));
         group->sizings[i] = track->sizing;
         if (group->n > AGENDA_MAX && !track_sized(track)) /* a search anew would look at all */

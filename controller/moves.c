@@ -194,6 +194,16 @@ static void halve(const struct lane_size now[DIRECTION_COUNT],
         }
 }
 
+/* Bursts that are forwarded leave as they came, if sizes are equal. */
+static void keep_whole(const struct lane_size wanted[DIRECTION_COUNT],
+                       struct lane_size ret[DIRECTION_COUNT])
+{
+    struct lane_size *rx = &ret[DIRECTION_RX], *tx = &ret[DIRECTION_TX];
+
+    if (wanted[DIRECTION_RX].packets == wanted[DIRECTION_TX].packets)
+        rx->packets = tx->packets = rx->packets < tx->packets ? rx->packets : tx->packets;
+}
+
 static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTION_COUNT])
 {
     struct track *track = group->tracks[i];
@@ -210,6 +220,8 @@ static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTI
         return false;
     if (!large)
         halve(group->sizes[i], ret);
+    if (group->loads[i].forwarded > 0)
+        keep_whole(wanted, ret);
     return true;
 }
 
