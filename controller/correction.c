@@ -30,7 +30,7 @@
 #define SURPRISE_MAX 0.3
 /* Of what varies because few containers were measured only this counts: a promise is judged with
  * as much allowed for. */
-#define NOISE_COUNTS 0.6
+#define NOISE_COUNTS 0.4
 /* How much of it is believed at another rate than it was learnt at. */
 #define JUMP_KEEPS 0.3
 /* ... and where another guest of the worker has jumped. */
@@ -135,8 +135,7 @@ double correction_margin(const struct track *track)
 {
     const struct bias_estimator *bias = &track->bias[BIAS_PROMISE];
     double promised = track->policy.promise.delay;
-    double error =
-        spread(track, bias_get(bias, fmax(MARGIN_GUESS * promised, track->doubt)).error);
+    double error = spread(track, bias_get(bias, fmax(MARGIN_GUESS * promised, track->doubt)).error);
     double far = bias->weight > 0 ? fabs(promised - bias->predicted / bias->weight) : 0;
 
     error = hypot(error, MARGIN_FAR * fmin(far, promised));

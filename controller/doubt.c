@@ -24,14 +24,10 @@ static double work_error(enum direction d, double utilisation, const struct doub
     const struct costs_errors *worker = &errors->worker, *guest = &errors->guest;
     bool rx = d == DIRECTION_RX;
     double waits = 1 / (1 - fmin(utilisation, UTILISATION_MOST));
-    double parts[] = {
-        waits * (rx ? worker->read : worker->unload_whole),
-        waits * (rx ? worker->publish_whole : worker->wakeup),
-        rx ? guest->unload_whole : guest->read,
-        rx ? guest->wakeup : guest->publish_whole,
-    };
+    double rx_parts[] = {waits * worker->read, waits * worker->publish_whole, guest->unload_whole};
+    double tx_parts[] = {guest->read, guest->publish_whole, waits * worker->unload_whole};
 
-    return sqrt(sum_of_squares(parts, sizeof(parts) / sizeof(parts[0])));
+    return sqrt(sum_of_squares(rx ? rx_parts : tx_parts, 3));
 }
 
 /* Of a direction's mean delay, or of its percentile in proportion. */

@@ -8,7 +8,8 @@
  * with a timeout it varies less. Of packets that come in bursts a container is
  * full the sooner the larger the bursts are, (k - I) / (2 lambda) after its first.
  * What an end takes for a container delays its packets as it is; what the
- * worker takes, also through those that wait for it: 1 / (1 - rho) times.
+ * worker takes, also through those that wait for it: 1 / (1 - rho) times. What
+ * probes of wake-ups leave open is not in it: a margin covers that at all times.
  */
 #ifndef XENAGG_CONTROLLER_DOUBT_H
 #define XENAGG_CONTROLLER_DOUBT_H

@@ -56,6 +56,7 @@ static void move_to(struct group *group, size_t i, const struct lane_size sizes[
         return;
     memcpy(group->sizes[i], sizes, sizeof(group->sizes[i]));
     track->move = move;
+    track->roomy = move == MOVE_ROOM && !track->provisional;
     track->provisional =
         move == MOVE_FIRST || move == MOVE_PROMISE || (move != MOVE_ROOM && group->changed);
     steady_reset(&track->steady);
@@ -209,9 +210,11 @@ static bool has_room(struct group *group, size_t i, struct lane_size ret[DIRECTI
     struct track *track = group->tracks[i];
     const struct lane_size *wanted = group->sizings[i].size;
     double far = gap(group, i);
-    bool large = far > GAP_LARGE || (track->provisional && is_larger(group, i, wanted));
+    bool sooner = track->provisional && is_larger(group, i, wanted);
+    bool large = sooner || far > GAP_LARGE;
     double hold = large ? group_hold(group) : group_rest(group);
-    bool rested = large || group->now - track->moved >= group_rest(group);
+    bool rested =
+        sooner || (large && !track->roomy) || group->now - track->moved >= group_rest(group);
 
     if (far < GAP_NONE)
         steady_reset(&track->steady);

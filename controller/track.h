@@ -53,6 +53,7 @@ struct track {
     struct steady steady;
     enum move move;   /* at this tick */
     double moved;     /* s, when the sizes last changed */
+    bool roomy;       /* ... since there was room */
     bool provisional; /* they were chosen as a load changed: more is known soon */
     bool ignored;     /* what was decided ticks ago is not in force */
     bool attainable;

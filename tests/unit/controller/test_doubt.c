@@ -51,7 +51,7 @@ static void costs_of_the_worker_count_for_all_that_wait_for_it(void **state)
 
 static void errors_add_as_independent_ones_do(void **state)
 {
-    const struct doubt_errors errors = {.rate = {500, 0}, .guest.wakeup = 40e-6};
+    const struct doubt_errors errors = {.rate = {500, 0}, .guest.unload_whole = 40e-6};
     (void)state;
 
     assert_float_equal(doubt(&load, BUSY, &errors), 50e-6, 1e-9);
