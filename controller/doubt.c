@@ -3,9 +3,8 @@
 
 #include <math.h>
 
-/* Packets that come closer together than Poisson's are taken as bursts from here on (as the model
- * does). */
-#define DISPERSION_BURSTS 1.5
+#include "plant/batch.h"
+
 /* A worker that is busier than this is not trusted to be so exactly as busy. */
 #define UTILISATION_MOST 0.9
 
@@ -42,7 +41,7 @@ static double lane_error(const struct guest_load *load, enum direction d,
         return 0;
     double parts[] = {
         mean->fill * errors->rate[d] / rate,
-        load->dispersion[d] > DISPERSION_BURSTS ? errors->dispersion[d] / (2 * rate) : 0,
+        load->dispersion[d] > BATCH_DISPERSION ? errors->dispersion[d] / (2 * rate) : 0,
         work_error(d, utilisation, errors),
     };
     bool scaled = load->promise.percentile > 0 && forecast->lane_promised[d] > mean->total;
