@@ -31,8 +31,8 @@ void costs_get(const struct costs *costs, struct end_costs *ret);
  * Standard errors of these (s). Those of the two parts of a line are INFINITY
  * where containers were all of about one size (`..._alike`): how long one takes
  * is known then, but not which part of it is fixed, and a guess decides that.
- * That of the whole, at the mean size of late, is always known. A cost that was
- * not measured yet may be off by all of the guess.
+ * That of the whole, at the mean size of late, is always known. A read or a
+ * wake-up that was not measured yet may be off by all of the guess.
  */
 struct costs_errors {
     double read, wakeup;
