@@ -22,6 +22,7 @@
 #define DANGER_ROUNDS 4
 /* A risen rate is followed at once where it makes containers larger by so much. */
 #define RISE 1.1
+#define RISE_UNGUARDED 1.5
 /* Sizes that differ by more than this (a logarithm) are far from right: no need to wait so long. */
 #define GAP_LARGE 0.15
 /* Share of the margin that a move into room must leave. */
@@ -171,16 +172,23 @@ static double packets_of(const struct group *group, size_t i, const struct lane_
     return fmin(sizes[d].packets, 1 + group->loads[i].rate[d] * sizes[d].timeout);
 }
 
-/* A rate that has clearly risen is no noise, and the timeout guards against its falling again. */
+/*
+ * A rate that has clearly risen is no noise, and the timeout guards against its falling
+ * again. It does not where bursts are forwarded: a rate that comes and goes there must
+ * have risen far.
+ */
 static bool has_risen(const struct group *group, size_t i)
 {
     const struct track *track = group->tracks[i];
 
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        bool unguarded = group->loads[i].forwarded > 0 && rate_range_low(&track->range[d]) > 0;
+        double rise = unguarded ? RISE_UNGUARDED : RISE;
         if (track->in_use[d] && track->rate[d].rose &&
             packets_of(group, i, group->sizings[i].size, d) >
-                RISE * packets_of(group, i, group->sizes[i], d))
+                rise * packets_of(group, i, group->sizes[i], d))
             return true;
+    }
     return false;
 }
 
