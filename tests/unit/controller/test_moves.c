@@ -246,6 +246,28 @@ static void a_rise_that_breaks_a_neighbours_promise_is_taken_back(void **state)
     assert_int_equal(bench->tracks[1].current[DIRECTION_RX].packets, 20);
 }
 
+static void a_small_rise_of_forwarded_bursts_that_come_and_go_is_not_followed(void **state)
+{
+    struct bench *bench = *state;
+    struct track *track = &bench->tracks[0];
+
+    enter(bench, 20e3, 10e-3);
+    bench->group.loads[0].forwarded = 1;
+    has(bench, 0, 20, 5e-3);
+    wants(bench, 0, 26, 5e-3);
+    track->rate[DIRECTION_RX].rose = true;
+    track->range[DIRECTION_RX] = (struct rate_range){.low = 15e3, .high = 20e3, .falls = 1};
+    stays_for(bench, 1);
+    wants(bench, 0, 40, 5e-3);
+    tick(bench);
+    assert_int_equal(track->move, MOVE_RISE);
+    /* A rate that never fell is followed. */
+    track->range[DIRECTION_RX].falls = 0;
+    wants(bench, 0, 48, 5e-3);
+    tick(bench);
+    assert_int_equal(track->move, MOVE_RISE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -259,6 +281,7 @@ int main(void)
         TEST(another_promise_is_followed_at_once),
         TEST(a_neighbour_makes_way_for_a_risen_rate),
         TEST(a_rise_that_breaks_a_neighbours_promise_is_taken_back),
+        TEST(a_small_rise_of_forwarded_bursts_that_come_and_go_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
