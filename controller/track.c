@@ -24,10 +24,12 @@
 /*
  * A tick's evidence for or against forwarding: how much of the belief it makes
  * up; what it takes to overcome the first belief (logarithm of a ratio of fill
- * waits); how far apart the two answers must be for it to be any evidence.
+ * waits), and to return to it: either brings sizes at which the two differ little, and no
+ * evidence is none against; how far apart the two answers must be for it to be any evidence.
  */
 #define FORWARDS_GAIN 0.4
 #define FORWARDS_BELIEF 0.25
+#define FORWARDS_RETURN 0.05
 #define FORWARDS_APART 0.15
 #define FORWARDS_SECONDS 20e-6
 /* Weight of the guess that a packet is small, in packets. */
@@ -56,6 +58,8 @@ bool track_policy(struct track *track, const struct config_policy *policy,
     bool alike = promise_alike(&track->policy.promise, &policy->promise);
     bool same = alike && track->policy.promise.delay == policy->promise.delay;
 
+    if (track->policy.promise.scope != policy->promise.scope)
+        track->converted = false;
     track->policy = *policy;
     track->by_hand = false;
     for (enum direction d = 0; d < DIRECTION_COUNT; d++)
@@ -87,6 +91,7 @@ static void track_reborn(struct track *track, const struct segment_interface *no
     memset(&track->costs, 0, sizeof(track->costs));
     memset(&track->sizing, 0, sizeof(track->sizing));
     track->forwards = 0;
+    track->converted = false;
     verdict_restart(&track->verdict);
     track->expects = false;
     track->generation = now->generation;
@@ -194,13 +199,16 @@ static double packet_bytes(const struct track *track, enum direction d)
 /*
  * Counting does not tell whether a guest sends back what it gets. Where its
  * promise is about forwarding it is believed to, elsewhere not to, until the
- * way in which its tx containers fill says something else.
+ * way in which its tx containers fill converts us.
  */
+static bool forwards_first(const struct track *track)
+{
+    return track->policy.promise.scope == SCOPE_FORWARDING;
+}
+
 bool track_forwards(const struct track *track)
 {
-    double belief = track->policy.promise.scope == SCOPE_FORWARDING ? 1 : -1;
-
-    return track->forwards + FORWARDS_BELIEF * belief > 0;
+    return forwards_first(track) != track->converted;
 }
 
 void track_weigh_forwards(struct track *track, double measured, double if_forwarded, double if_not)
@@ -211,10 +219,12 @@ void track_weigh_forwards(struct track *track, double measured, double if_forwar
         fabs(if_forwarded - if_not) < FORWARDS_SECONDS)
         return;
     double evidence = fabs(log(measured / if_not)) - fabs(log(measured / if_forwarded));
-    bool before = track_forwards(track);
+    double limit = track->converted ? FORWARDS_RETURN : FORWARDS_BELIEF;
     track->forwards = (1 - FORWARDS_GAIN) * track->forwards + FORWARDS_GAIN * evidence;
-    if (track_forwards(track) != before) /* what was learnt was learnt of another model */
-        memset(track->bias, 0, sizeof(track->bias));
+    if (track_forwards(track) ? track->forwards >= -limit : track->forwards <= limit)
+        return;
+    track->converted = !track->converted;
+    memset(track->bias, 0, sizeof(track->bias)); /* it was learnt of another model */
 }
 
 static double forwarded_share(const double rate[DIRECTION_COUNT])

@@ -40,6 +40,8 @@ struct track {
     /* Whether its tx packets come in the bursts that its rx containers left in: > 0 speaks for it.
      */
     double forwards;
+    bool
+        converted; /* it is believed to forward, or not to, against what its promise's scope says */
 
     /* Decided. */
     struct config_policy policy;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the controller remembers of how measurements differ from the model. */
+/* What the controller remembers of how measurements differ from the model, and of forwarding. */
 #include "tests/unit/common/testing.h"
 
 #include <math.h>
@@ -113,10 +113,34 @@ static void larger_errors_of_estimates_widen_the_margin_until_ticks_have_told(vo
     assert_true(correction_margin(&track) < 0.5 * guess);
 }
 
+/*
+ * A guest that was promised something for each way forwards, as one strong tick shows. At the
+ * sizes that it then gets, bursts fill tx containers nearly as chance would.
+ */
+static void what_is_known_of_forwarding_is_not_forgotten(void **state)
+{
+    struct track track = {0};
+
+    (void)state;
+    promise(&track, 2500e-6, 0);
+    assert_false(track_forwards(&track));
+    for (int tick = 0; tick < 2; tick++)
+        track_weigh_forwards(&track, 3450e-6, 3600e-6, 1940e-6);
+    assert_true(track_forwards(&track));
+    for (int tick = 0; tick < TICKS; tick++) {
+        track_weigh_forwards(&track, 160e-6, 145e-6, 119e-6);
+        assert_true(track_forwards(&track));
+    }
+    for (int tick = 0; tick < TICKS; tick++)
+        track_weigh_forwards(&track, 119e-6, 145e-6, 119e-6);
+    assert_false(track_forwards(&track));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_delay_is_no_reason_to_forget),
+        cmocka_unit_test(what_is_known_of_forwarding_is_not_forgotten),
         cmocka_unit_test(what_nobody_sees_widens_the_margin),
         cmocka_unit_test(ticks_that_stray_widen_the_margin),
         cmocka_unit_test(what_strays_for_want_of_packets_counts_less),
