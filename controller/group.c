@@ -292,11 +292,6 @@ static void sizes_shaped(struct group *group)
     }
 }
 
-static double packets_of(const struct lane_size *size, double rate)
-{
-    return fmin(size->packets, 1 + rate * size->timeout);
-}
-
 /*
  * s that the worker is busy at once with a container of guest i: of the size in use
  * or the model's, at the highest rate of late.
@@ -306,8 +301,8 @@ static double busy_with(const struct group *group, size_t i)
     const struct track *track = group->tracks[i];
     enum direction tx = DIRECTION_TX;
     double rate = fmax(group->loads[i].rate[tx], rate_range_high(&track->range[tx]));
-    double packets =
-        fmax(packets_of(&track->current[tx], rate), packets_of(&track->sizing.size[tx], rate));
+    double packets = fmax(shape_packets(&track->current[tx], rate),
+                          shape_packets(&track->sizing.size[tx], rate));
 
     return rate > 0 ? group->costs.unload + packets * group->costs.unload_packet : 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/correction.h"
+#include "controller/shape.h"
 #include "model/closing.h"
 
 /*
@@ -165,13 +166,6 @@ static double gap(const struct group *group, size_t i)
     return most;
 }
 
-/* Packets that a container comes to, roughly. */
-static double packets_of(const struct group *group, size_t i, const struct lane_size *sizes,
-                         enum direction d)
-{
-    return fmin(sizes[d].packets, 1 + group->loads[i].rate[d] * sizes[d].timeout);
-}
-
 /*
  * A rate that has clearly risen is no noise, and the timeout guards against its falling
  * again. It does not where bursts are forwarded: a rate that comes and goes there must
@@ -185,8 +179,8 @@ static bool has_risen(const struct group *group, size_t i)
         bool unguarded = group->loads[i].forwarded > 0 && rate_range_low(&track->range[d]) > 0;
         double rise = unguarded ? RISE_UNGUARDED : RISE;
         if (track->in_use[d] && track->rate[d].rose &&
-            packets_of(group, i, group->sizings[i].size, d) >
-                rise * packets_of(group, i, group->sizes[i], d))
+            shape_packets(&group->sizings[i].size[d], group->loads[i].rate[d]) >
+                rise * shape_packets(&group->sizes[i][d], group->loads[i].rate[d]))
             return true;
     }
     return false;

@@ -7,6 +7,7 @@
 
 #include "common/duration.h"
 #include "controller/correction.h"
+#include "controller/shape.h"
 
 /* A promise so many times the least delay is kept without hardship. */
 #define ATTAINABLE 1.05
@@ -176,20 +177,16 @@ static void say_least(struct sentence *sentence, const struct track *track)
     say(sentence, " expected");
 }
 
-/* Packets that a container comes to, roughly. */
-static double packets_of(const struct track *track, enum direction d, const struct lane_size *size)
-{
-    return fmin(size->packets, 1 + rate_get(&track->rate[d], 1).value * size->timeout);
-}
-
 /* Whether clearly larger sizes were found than those in use: there must be room for a while. */
 static bool is_growing(const struct track *track)
 {
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
+        double rate = rate_get(&track->rate[d], 1).value;
         if (track->in_use[d] && !track->policy.fixed[d] &&
-            packets_of(track, d, &track->shaped[d]) >
-                GROWING * packets_of(track, d, &track->current[d]))
+            shape_packets(&track->shaped[d], rate) >
+                GROWING * shape_packets(&track->current[d], rate))
             return true;
+    }
     return false;
 }
 

@@ -12,8 +12,6 @@
 /* ... more where rates do change, or where so few containers/s hardly matter. */
 #define PRICE_CHANGING 0.15
 #define CONTAINERS_FEW 400.0
-/* Up to so many packets what whole packets leave of the promise is taken even if rates change. */
-#define SPARE_PACKETS 8000
 /*
  * Containers that the timeout closes come as a clock ticks, the more so the
  * larger they are, and both directions' clocks drift against each other, or lock:
@@ -289,4 +287,9 @@ void shape_sizes(const struct end_costs *worker, const struct guest_load *load,
         else if (sizing->reason == SIZING_PROMISE && !(load->forwarded > 0))
             shape_lane(worker, load, d, around, &ret[d]);
     }
+}
+
+double shape_packets(const struct lane_size *size, double rate)
+{
+    return fmin(size->packets, 1 + rate * size->timeout);
 }

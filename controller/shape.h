@@ -42,4 +42,7 @@ void shape_sizes(const struct end_costs *worker, const struct guest_load *load,
                  const struct sizing *sizing, const struct shape_around *around,
                  struct lane_size ret[DIRECTION_COUNT]);
 
+/* Packets that a container comes to at a rate (packets/s), roughly. */
+double shape_packets(const struct lane_size *size, double rate);
+
 #endif
