@@ -80,6 +80,7 @@ static double below(const struct count *c, double x, double root)
 /* The fill wait in cells of the same width: the probability beyond each of their edges. */
 struct cells {
     double width, beyond[CELLS + 1];
+    double below[CELLS + 1]; /* see cells_add() */
     int n;
 };
 
@@ -122,28 +123,32 @@ static void cells_fill(const struct closing_law *c, double scale, struct cells *
 }
 
 /*
- * P(cells + rest > x): evenly within each cell, what is beyond the last at its edge. From the
- * edge below x on downwards, the rest's tail falls by the same factor from edge to edge.
+ * The rest's tail falls by the same factor from edge to edge: what it adds to all cells below
+ * one, relative to the tail from there.
  */
+static void cells_add(struct cells *cells, const struct shifted *rest)
+{
+    double fall = rest->scale > 0 ? exp(-cells->width / rest->scale) : 0;
+    double mean = rest->scale * (1 - fall) / cells->width; /* of a cell's, from that of its end */
+    cells->below[0] = 1 - cells->beyond[0];
+    for (int i = 0; i < cells->n; i++)
+        cells->below[i + 1] =
+            cells->below[i] * fall + (cells->beyond[i] - cells->beyond[i + 1]) * mean;
+}
+
+/* P(cells + rest > x): evenly within each cell, what is beyond the last at its edge. */
 static double cells_tail(const struct cells *cells, const struct shifted *rest, double x)
 {
     double y = x - rest->first, width = cells->width;
     if (y < 0)
         return 1;
     int at = y < cells->n * width ? (int)(y / width) : cells->n;
-    double tail = shifted_tail(rest, fmax(0, y - at * width)), sum = cells->beyond[at] * tail;
-    if (at < cells->n) {
-        double part = ((at + 1) * width - y + rest->scale * (rest->above - tail)) / width;
-        double mass = cells->beyond[at] - cells->beyond[at + 1];
-        sum = cells->beyond[at + 1] + mass * fmin(1, fmax(0, part));
-    }
-    double fall = rest->scale > 0 ? exp(-width / rest->scale) : 0;
-    double mean = rest->scale * (1 - fall) / width; /* of a cell's tail, from that of its end */
-    for (int i = at - 1; i >= 0; i--) {
-        sum += (cells->beyond[i] - cells->beyond[i + 1]) * mean * tail;
-        tail *= fall;
-    }
-    return sum + (1 - cells->beyond[0]) * tail;
+    double tail = shifted_tail(rest, fmax(0, y - at * width)), sum = cells->below[at] * tail;
+    if (at == cells->n)
+        return sum + cells->beyond[at] * tail;
+    double part = ((at + 1) * width - y + rest->scale * (rest->above - tail)) / width;
+    double mass = cells->beyond[at] - cells->beyond[at + 1];
+    return sum + cells->beyond[at + 1] + mass * fmin(1, fmax(0, part));
 }
 
 double percentile_fill(const struct closing_law *fill, double scale, struct rest rest, double p)
@@ -155,6 +160,7 @@ double percentile_fill(const struct closing_law *fill, double scale, struct rest
         cells_fill(fill, scale, &cells);
     if (cells.n == 0)
         return s.first + alone;
+    cells_add(&cells, &s);
     /* Illinois, on the logarithm: the tail is about exponential where it ends. */
     double low = s.first, high = s.first + alone + CELLS * cells.width;
     double at_low = log(1 / (1 - p)), at_high = -at_low;
