@@ -42,16 +42,22 @@ static double place_of(int i)
     return (i + 0.5) / FORWARDER_PLACES;
 }
 
-/* All packets of one place, that come with `before` s behind them. */
-static void add_place(const struct forwarder *f, bool full, int i, double weight, double before,
-                      struct forwarder_law *law)
+/* What waits the packets of one place have that are left behind. */
+static void nodes_of(const struct forwarder *f, bool full, int i, double ret[NODES])
 {
     const struct forwarder_place *place = &f->places[full][i];
     double var = fmax(0, place->wait2 - place->wait * place->wait);
-    law_add(law, weight * (1 - place->left), before + f->reading);
     for (int j = 0; j < NODES; j++)
-        law_add(law, weight * place->left * node_weights[j],
-                before + node_value(place->wait, var, f->wait_most, j));
+        ret[j] = node_value(place->wait, var, f->wait_most, j);
+}
+
+/* All packets of one place, that come with `before` s behind them; `left` of them wait. */
+static void add_place(const struct forwarder *f, double left, const double waits[NODES],
+                      double weight, double before, struct forwarder_law *law)
+{
+    law_add(law, weight * (1 - left), before + f->reading);
+    for (int j = 0; j < NODES; j++)
+        law_add(law, weight * left * node_weights[j], before + waits[j]);
 }
 
 void forwarder_one_way(const struct forwarder *f, struct forwarder_law *ret)
@@ -59,9 +65,11 @@ void forwarder_one_way(const struct forwarder *f, struct forwarder_law *ret)
     ret->n = 0;
     ret->mean = 0;
     for (int i = 0; i < FORWARDER_PLACES; i++) {
-        double before = (1 - place_of(i)) * f->unloading;
-        add_place(f, true, i, 1 - f->short_packets, before, ret);
-        add_place(f, false, i, f->short_packets, before, ret);
+        double before = (1 - place_of(i)) * f->unloading, waits[NODES];
+        nodes_of(f, true, i, waits);
+        add_place(f, f->places[true][i].left, waits, 1 - f->short_packets, before, ret);
+        nodes_of(f, false, i, waits);
+        add_place(f, f->places[false][i].left, waits, f->short_packets, before, ret);
     }
     law_finish(ret);
 }
@@ -74,8 +82,10 @@ static void through_full(const struct forwarder *f, const struct closing_law *in
     double after = width > 0 ? k * (1 - place_of(i)) - 0.5 : k - 1 - floor(place_of(i) * k);
     double mean = fmax(0, after) / in->rate;
     double var = (fmax(0, after) + width * width / 12) / (in->rate * in->rate);
+    double waits[NODES];
+    nodes_of(f, true, i, waits);
     for (int j = 0; j < NODES; j++)
-        add_place(f, true, i, (1 - f->short_packets) * node_weights[j],
+        add_place(f, f->places[true][i].left, waits, (1 - f->short_packets) * node_weights[j],
                   node_value(mean, var, in->timeout, j), ret);
 }
 
@@ -87,8 +97,9 @@ static void through_short(const struct forwarder *f, const struct closing_law *i
     double full = 1 - in->timeout_share, short_share = fmax(1e-12, in->timeout_share);
     double packets = fmax(1, (in->packets - full * in->size) / short_share);
     double u = place_of(i), place = packets < FORWARDER_PLACES ? floor(u * packets) : u * packets;
-    double left = place < 1 ? 1 : 1 - place / packets;
-    add_place(f, false, i, f->short_packets, left * in->timeout, ret);
+    double left = place < 1 ? 1 : 1 - place / packets, waits[NODES];
+    nodes_of(f, false, i, waits);
+    add_place(f, f->places[false][i].left, waits, f->short_packets, left * in->timeout, ret);
 }
 
 void forwarder_through(const struct forwarder *f, const struct closing_law *in,
