@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Rounds of a link by hand: what its share of a worker's time is, and that it is no more.
- * Time is what this file makes it (the linker puts our clock in place of the C library's):
- * every look at the clock takes LOOK_NS, nothing else takes any.
+ * Time is what fake_clock.c makes it.
  */
 #include "tests/unit/common/testing.h"
 
@@ -15,20 +14,6 @@
 
 #define FRAME 600u
 #define PLENTY_NS 1000000000ull
-#define LOOK_NS 1000ull
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    static uint64_t now = CLOCK_SECOND;
-
-    (void)clock;
-    now += LOOK_NS;
-    ret->tv_sec = (time_t)(now / CLOCK_SECOND);
-    ret->tv_nsec = (long)(now % CLOCK_SECOND);
-    return 0;
-}
 
 struct fixture {
     struct pair *pair;
