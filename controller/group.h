@@ -17,7 +17,7 @@ struct group_steps {
     bool *agenda;                                /* who is on it */
     bool *danger;                                /* moves: who was in danger ... */
     struct lane_size (*before)[DIRECTION_COUNT]; /* ... and with which sizes */
-    double (*spare)[DIRECTION_COUNT];            /* group_shape: s that the promise leaves */
+    double (*spare)[DIRECTION_COUNT];            /* shaping: s that the promise leaves */
 };
 
 struct group {
