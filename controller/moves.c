@@ -123,30 +123,32 @@ static void roomy_undo(struct group *group, const struct lane_size (*before)[DIR
         }
 }
 
-/* How much larger or smaller containers would be, at a rate. */
-static double gap_at(double rate, const struct lane_size *a, const struct lane_size *b)
+/* Logarithm of how much larger containers of size b are, at a rate; -INFINITY where it is unknown.
+ */
+static double growth(double rate, const struct lane_size *a, const struct lane_size *b)
 {
     struct closing_law with_a, with_b;
 
     if (closing_solve(rate, a->packets, a->timeout, &with_a) ||
         closing_solve(rate, b->packets, b->timeout, &with_b))
-        return INFINITY;
-    return fabs(log(with_a.packets / with_b.packets));
+        return -INFINITY;
+    return log(with_b.packets / with_a.packets);
 }
 
 /* Whether they make larger containers, in no direction smaller ones. */
 static bool is_larger(const struct group *group, size_t i, const struct lane_size *wanted)
 {
-    for (enum direction d = 0; d < DIRECTION_COUNT; d++) {
-        struct closing_law now, then;
-        double rate = group->loads[i].rate[d];
+    for (enum direction d = 0; d < DIRECTION_COUNT; d++)
         if (group->tracks[i]->in_use[d] &&
-            (closing_solve(rate, group->sizes[i][d].packets, group->sizes[i][d].timeout, &now) ||
-             closing_solve(rate, wanted[d].packets, wanted[d].timeout, &then) ||
-             then.packets < now.packets))
+            growth(group->loads[i].rate[d], &group->sizes[i][d], &wanted[d]) < 0)
             return false;
-    }
     return true;
+}
+
+/* How much larger or smaller containers would be, at a rate. */
+static double gap_at(double rate, const struct lane_size *a, const struct lane_size *b)
+{
+    return fabs(growth(rate, a, b));
 }
 
 /* The same in all directions, at the present rate and the highest of late. */
