@@ -6,8 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "controller/controller.h"
-#include "tests/sim/world.h"
+#include "tests/sim/ticking.h"
 
 #define TICKS 32
 
@@ -29,14 +28,6 @@ static const struct ticks populations[TICKS_POPULATIONS] = {
              "guests g 256 rx=800 tx=600 skew=6 wiggle=5%\n"
              "promise g delay=5ms scope=one-way percentile=99\nassert kept g >= 0\n"}};
 
-struct bench {
-    struct scenario scenario;
-    struct world *world;
-    struct controller *controller;
-    struct controller_guest guests[SCENARIO_GUESTS];
-    char names[SCENARIO_GUESTS][CONFIG_NAME];
-};
-
 static double cpu_seconds(void)
 {
     struct timespec now;
@@ -44,61 +35,17 @@ static double cpu_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static int bench_begin(const char *text, struct bench *bench)
-{
-    struct world_options options = {.samples = true};
-    char why[200], *own = strdup(text); /* parsing cuts it into words */
-    int error = own ? scenario_parse("built in", own, &bench->scenario, why, sizeof(why)) : -1;
-
-    free(own);
-    if (!error)
-        error = world_create(&bench->scenario, &options, &bench->world);
-    if (!error)
-        error = controller_create(&bench->controller);
-    for (size_t i = 0; i < bench->scenario.n_guests && !error; i++) {
-        scenario_guest_name(&bench->scenario, i, bench->names[i]);
-        bench->guests[i] = (struct controller_guest){.interface = {.domid = (uint32_t)i + 1},
-                                                     .name = bench->names[i]};
-    }
-    return error;
-}
-
-static void bench_end(struct bench *bench)
-{
-    controller_destroy(bench->controller);
-    world_destroy(bench->world);
-    free(bench);
-}
-
-static int sizes_apply(struct bench *bench, const struct tick_report *report)
-{
-    int error = 0;
-
-    for (size_t i = 0; i < report->n_guests && !error; i++) {
-        struct lane_size sizes[] = {report->guests[i].lanes[DIRECTION_RX].wanted,
-                                    report->guests[i].lanes[DIRECTION_TX].wanted};
-        if (sizes[0].packets > 0 && sizes[1].packets > 0)
-            error = world_resize(bench->world, i, sizes);
-    }
-    return error;
-}
-
-static int tick(struct bench *bench, double *ret_seconds)
+static int tick(struct ticking *ticking, double *ret_seconds)
 {
     struct tick_report report;
-    int error = world_run(bench->world, bench->scenario.interval);
-    struct controller_input input = {.interval = bench->scenario.interval,
-                                     .guests = bench->guests,
-                                     .n_guests = bench->scenario.n_guests,
-                                     .now = 1000 + world_now(bench->world),
-                                     .config = world_config(bench->world),
-                                     .sample = world_sample(bench->world)};
+    struct controller_input input;
+    int error = ticking_pass(ticking, &input);
     double start = cpu_seconds();
 
     if (!error)
-        error = controller_tick(bench->controller, &input, &report);
+        error = controller_tick(ticking->controller, &input, &report);
     *ret_seconds = cpu_seconds() - start;
-    return error ? error : sizes_apply(bench, &report);
+    return error ? error : ticking_apply(ticking, &report);
 }
 
 static int ascending(const void *a, const void *b)
@@ -109,14 +56,13 @@ static int ascending(const void *a, const void *b)
 
 static int population_measure(struct ticks *population)
 {
-    struct bench *bench = calloc(1, sizeof(*bench));
+    struct ticking ticking;
     double times[TICKS];
-    int error = bench ? bench_begin(population->text, bench) : -1;
+    int error = ticking_begin(population->text, &ticking);
 
     for (int t = 0; t < TICKS && !error; t++)
-        error = tick(bench, &times[t]);
-    if (bench)
-        bench_end(bench);
+        error = tick(&ticking, &times[t]);
+    ticking_end(&ticking);
     if (error)
         return error;
     population->first = times[0];
