@@ -12,6 +12,9 @@
 
 #include "daemon/database.h"
 
+/* s that `last_seen` of an interface that is there may be behind, at most. */
+#define DATABASE_SEEN_LATE 180
+
 enum statement {
     STATEMENT_BEGIN,
     STATEMENT_COMMIT,

@@ -7,16 +7,24 @@
 
 #include "daemon/database_private.h"
 
-/* s after which an interface that is there is seen again, in the database, and one is forgotten. */
+/* s after which an interface that is there is seen again, in the database. */
 #define SEEN_AGAIN 60
-#define SEEN_LAST 180
+_Static_assert(SEEN_AGAIN < DATABASE_SEEN_LATE, "one that is there is never taken for gone");
 
 /* ---- interfaces and promises ---- */
 
-static struct known *known_find(struct database *database, const struct guest_report *guest)
+/* It may have been thrown away: what is known of it holds no longer. */
+static bool is_gone(const struct known *known, double time)
+{
+    return time - known->seen >= DATABASE_SEEN_LATE;
+}
+
+static struct known *known_find(struct database *database, const struct guest_report *guest,
+                                double time)
 {
     for (size_t i = 0; i < database->n_known; i++)
-        if (database->known[i].interface.domid == guest->interface.domid &&
+        if (!is_gone(&database->known[i], time) &&
+            database->known[i].interface.domid == guest->interface.domid &&
             database->known[i].interface.handle == guest->interface.handle &&
             strcmp(database->known[i].name, guest->name) == 0)
             return &database->known[i];
@@ -92,7 +100,7 @@ static int interface_id(struct database *database, const struct guest_report *gu
 static struct known *known_room(struct database *database, double time)
 {
     for (size_t i = 0; i < database->n_known; i++)
-        if (time - database->known[i].seen >= SEEN_LAST)
+        if (is_gone(&database->known[i], time))
             return &database->known[i];
     struct known *more =
         reallocarray(database->known, database->n_known + 1, sizeof(*database->known));
@@ -273,7 +281,7 @@ static int input_write(struct database *database, int64_t id, double time,
 
 static int guest_write(struct database *database, double time, const struct guest_report *guest)
 {
-    struct known *known = known_find(database, guest);
+    struct known *known = known_find(database, guest, time);
     int code = known ? known_update(database, guest, time, known)
                      : known_add(database, guest, time, &known);
 

@@ -9,8 +9,6 @@
 /* Detail is thrown away in pieces of so many seconds. */
 #define TRIM_PIECE "900"
 #define LIMITS_PAGES_SLACK 1.25
-/* s that `last_seen` of an interface may be behind at most. */
-#define LAST_SEEN_LATE 180
 /* s of detail that are not given up for what is kept longer. */
 #define DETAIL_LEAST 3600.0
 /* Of the size, from where on something is thrown away before its time. */
@@ -71,7 +69,7 @@ static int rest_delete(struct database *database, double before)
     char gone[96], sql[1024];
 
     snprintf(gone, sizeof(gone), "SELECT id FROM interface WHERE last_seen < %.3f",
-             before - LAST_SEEN_LATE);
+             before - DATABASE_SEEN_LATE);
     snprintf(sql, sizeof(sql),
              "DELETE FROM minute WHERE time < %.3f;"
              "DELETE FROM verdict WHERE time < %.3f;"
@@ -82,7 +80,7 @@ static int rest_delete(struct database *database, double before)
              " (SELECT max(time) FROM promise p WHERE p.interface = promise.interface));"
              "DELETE FROM interface WHERE id IN (%s)"
              " AND last_seen < (SELECT coalesce(min(time), 1e15) FROM sample) - %d;",
-             before, before, before, before, gone, before, gone, gone, LAST_SEEN_LATE);
+             before, before, before, before, gone, before, gone, gone, DATABASE_SEEN_LATE);
     return database_execute(database, sql);
 }
 

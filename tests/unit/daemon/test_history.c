@@ -453,6 +453,27 @@ static void guests_long_gone_are_forgotten(void **state)
                        2, 0);
 }
 
+/* One that comes again after it was thrown away has all its rows anew. */
+static void a_guest_that_comes_again_is_a_new_one(void **state)
+{
+    struct bench *bench = *state;
+    struct database_limits limits = {.detail = 60, .keep = 60, .size = 1 << 30};
+
+    open_database(bench);
+    tick_write(bench, NOW);
+    bench->report.n_guests = 1;
+    tick_write(bench, NOW + 5000);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(database_trim(bench->database, &limits, NOW + 5000), 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM interface"), 1, 0);
+    bench->report.n_guests = 2;
+    tick_write(bench, NOW + 5001);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM interface"), 2, 0);
+    assert_float_equal(ask(bench, "SELECT count(*) FROM promise JOIN interface ON interface.id ="
+                                  " promise.interface"),
+                       2, 0);
+}
+
 /* What a tick made known is not, if the tick could not be written. */
 static void a_tick_that_failed_leaves_nothing_behind(void **state)
 {
@@ -696,6 +717,7 @@ int main(void)
         TEST(minutes_are_condensed_and_old_detail_goes),
         TEST(latest_decision_stays_while_the_guest_does),
         TEST(guests_long_gone_are_forgotten),
+        TEST(a_guest_that_comes_again_is_a_new_one),
         TEST(a_tick_that_failed_leaves_nothing_behind),
         TEST(size_is_kept_by_throwing_away_detail),
         TEST(size_is_kept_by_throwing_away_the_rest),
